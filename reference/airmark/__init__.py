@@ -1,0 +1,1 @@
+"""Airmark: an audio watermark that survives loudspeaker, air, room and microphone."""

@@ -1,0 +1,16 @@
+"""What a user did wrong, said in one line."""
+
+
+class AirmarkError(Exception):
+    """Wrong use or wrong input; the message is one line that says what, where and what to do.
+
+    The command line prints it after ``airmark: error:`` and ends with exit status 2.
+    """
+
+
+class MissingExtraError(AirmarkError):
+    """An optional package is not installed; names the pip command that brings it."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        """what: the thing asked for; extra: the optional dependency group of this distribution that brings it."""
+        super().__init__(f"{what} needs an optional package: pip install 'airmark[{extra}]'")

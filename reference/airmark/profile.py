@@ -37,10 +37,17 @@ class Profile:
     """Distance of two frames, samples."""
     band_hz: tuple[float, float]
     """Lowest and highest frequency of the bins used, Hz."""
+    bands: int
+    """Equal parts of the band, each with signs of its own in the key."""
     subbands: int
-    """Parts of the band whose lag products keep a phase of their own, against clock drift."""
+    """Equal parts of the band whose lag products keep a phase of their own, against clock drift."""
     drifts_ppm: tuple[float, ...]
     """Clock drifts that the detector tries, parts per million."""
+
+    @property
+    def key_shape(self) -> tuple[int, int, int]:
+        """Repetitions, blocks and bands: the shape of a key's signs."""
+        return self.repetitions, self.blocks, self.bands
 
     @property
     def pattern_samples(self) -> int:

@@ -1,6 +1,6 @@
 """Profiles: the numbers that embedder and detector share, read from profiles.json.
 
-A profile fixes the frame grid (rate, FFT, hop, band) and the shape of a mark (repetitions R, blocks M, block samples B).
+A profile fixes the frame grid (rate, FFT, hop, band) and the shape of a mark (R repetitions of M blocks of B samples).
 A key of another shape belongs to the profile ``NAME/RxM``: the same frame grid, R repetitions of M blocks.
 """
 

@@ -30,7 +30,8 @@ def agreement(grams: Floats, signs: Floats) -> Floats:
 
     grams: (..., columns, R, R), diagonals zero; signs: (columns, R) of +-1. Returns (...).
     """
-    return np.einsum("...crq,cr,cq->...", grams, signs, signs, optimize=True)
+    q: Floats = np.einsum("...cr,cr->...", np.einsum("...crq,cq->...cr", grams, signs), signs)
+    return q
 
 
 def deviation(grams: Floats) -> Floats:
@@ -40,7 +41,7 @@ def deviation(grams: Floats) -> Floats:
 
 
 def skewness(grams: Floats) -> Floats:
-    """The skewness of Q over random signs. grams: (..., columns, R, R), diagonals zero. Returns (...), 0 for silence."""
+    """The skewness of Q over random signs, 0 for silence. grams: (..., columns, R, R), zero diagonals. Returns (...)."""
     third = 8 * np.einsum("...crq,...crq->...", grams @ grams, grams)
     scale = deviation(grams) ** 3
     result: Floats = np.divide(third, scale, out=np.zeros_like(third), where=scale > 0)

@@ -198,6 +198,7 @@ def test_tags_and_mode_are_kept(tmp_path: Path) -> None:
 # --- quantising ---
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(BITS)), st.data())
 def test_grid_values_are_their_own_rounding(sample_type: str, data: st.DataObject) -> None:
     scale = 2 ** (BITS[sample_type] - 1)
@@ -205,6 +206,7 @@ def test_grid_values_are_their_own_rounding(sample_type: str, data: st.DataObjec
     assert quantise(values, sample_type).tobytes() == values.tobytes()
 
 
+@settings(deadline=None)
 @given(st.sampled_from(TYPES), st.lists(st.floats(-0.99, 0.99), min_size=1))
 def test_quantise_takes_the_nearest_and_is_idempotent(sample_type: str, values: list[float]) -> None:
     samples = np.array(values).reshape(-1, 1)
@@ -294,7 +296,13 @@ def test_codecs_of_16_bits(tmp_path: Path, codec: str) -> None:
 
 def test_a_missing_file_a_folder_and_an_empty_file(tmp_path: Path) -> None:
     (tmp_path / "empty.wav").touch()
-    for name, message in (("no.wav", "can't be read: No such file"), ("", "is a folder"), ("empty.wav", "is empty")):
+    os.mkfifo(tmp_path / "pipe.wav")
+    for name, message in (
+        ("no.wav", "can't be read: No such file"),
+        ("", "is a folder"),
+        ("empty.wav", "is empty"),
+        ("pipe.wav", "is not a file"),
+    ):
         with pytest.raises(AirmarkError, match=message):
             info(tmp_path / name)
 
@@ -349,6 +357,8 @@ def test_a_wav_of_unknown_length_is_read_to_its_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["flac", "m4a", "mov"])
 def test_compressed_sound_that_is_cut_short(tmp_path: Path, suffix: str) -> None:
+    if suffix != "flac" and not hasattr(av.stream.Stream, "index_entries"):
+        pytest.skip("PyAV before version 17 doesn't tell how many packets there should be")
     wav = tmp_path / "in.wav"
     soundfile.write(wav, np.random.default_rng(0).normal(size=(44_100, 2)) * 0.1, 44_100)
     path = tmp_path / f"cut.{suffix}"
@@ -504,6 +514,7 @@ def test_blocks_are_the_whole_whatever_their_size(tmp_path: Path, suffix: str) -
         np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 30)), st.integers(1, 25))
 def test_in_blocks(lengths: list[int], frames: int) -> None:
     total = sum(lengths)

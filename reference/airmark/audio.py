@@ -187,6 +187,8 @@ def in_blocks(parts: Iterable[Samples], frames: int) -> Iterator[Samples]:
 def _check_input(path: Path) -> None:
     if path.is_dir():
         raise AirmarkError(f"{path} is a folder, not a sound file")
+    if path.exists() and not path.is_file():
+        raise AirmarkError(f"{path} is not a file: a pipe is given as -, raw s16")
     try:
         with path.open("rb") as stream:
             empty = not stream.read(1)

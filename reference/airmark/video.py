@@ -50,9 +50,10 @@ def _frames(container: Any, stream: Any, path: Path) -> Iterator[Any]:
             yield from packet.decode()
     except (av.FFmpegError, OSError) as error:
         raise AirmarkError(f"{path} can't be decoded: it is damaged or cut short ({error.strerror})") from None
-    # Of the containers here only MP4 and MOV say beforehand how many packets there are.
-    if "mov" in container.format.name and packets < len(stream.index_entries):
-        raise AirmarkError(f"{path} is cut short: {len(stream.index_entries) - packets} packets of sound are missing")
+    # Of the containers here only MP4 and MOV say beforehand how many packets there are, and PyAV since its version 17.
+    promised = len(getattr(stream, "index_entries", ())) if "mov" in container.format.name else 0
+    if packets < promised:
+        raise AirmarkError(f"{path} is cut short: {promised - packets} of {promised} packets of sound are missing")
 
 
 def _sample_type(stream: Any, kind: str) -> str:
@@ -188,7 +189,7 @@ def _add_streams(out: Any, original: Any, source: Info, target: Target) -> tuple
         else:
             continue
         added.metadata.update(stream.metadata)
-        added.disposition = stream.disposition
+        added.disposition = stream.disposition.value  # PyAV 16 takes a number only
     return encoded, copied
 
 
@@ -213,7 +214,8 @@ def encode(temporary: Path, parts: Iterable[Samples], source: Info, target: Targ
             out.start_encoding()
         except (av.FFmpegError, ValueError) as error:
             raise _misfit(source, target, error) from None
-        start = round(source.start_s * source.rate)
+        # Without a picture the start says nothing (and is the encoder's delay in an MP3).
+        start = round(source.start_s * source.rate) if copied else 0
         done = 0
 
         def feed(blocks: Iterator[Samples], until: Fraction | None) -> None:

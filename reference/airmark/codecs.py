@@ -100,6 +100,11 @@ class Codec:
     bitrate: int | None
     """bit/s; None: the default."""
 
+    @property
+    def mono(self) -> bool:
+        """Whether it has one channel only."""
+        return KINDS[self.name].mono
+
     def rate(self, rate: int) -> int:
         """The sample rate, Hz, at which the codec runs for an input of that rate."""
         rates = KINDS[self.name].rates or (rate,)

@@ -1,0 +1,41 @@
+"""Stage 3, template: the energy along the key, for every drift, from the one-bit frames alone.
+
+The frames of a stretch are added up along the key's signs, the drift's phase rounded to quarter turns: on one-bit
+data a quarter turn is a swap and a negation, so the sum needs counters and no multiplication. The energy of the sum
+holds all lags at once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from airmark.frames import Frames
+from airmark.lags import LagGrid, Real
+
+
+class TemplateStage:
+    """The energy along a key, standardised as if the frames of unmarked sound were independent."""
+
+    def __init__(self, grid: LagGrid, columns: list[Real]) -> None:
+        """columns: of each key, signs (M bands, R)."""
+        p = grid.profile
+        self.profile = p
+        bins = np.arange(p.bins.start, p.bins.stop)
+        band = np.repeat(np.arange(p.subbands) * p.bands // p.subbands, np.diff(grid.edges))
+        seconds = np.arange(p.repetitions) * p.pattern_samples / p.rate
+        cycles = np.outer(seconds, bins * p.rate / p.fft)
+        drifts = np.asarray(p.drifts_ppm)[:, None, None] * 1e-6
+        quarters = (1j ** (np.round(4 * drifts * cycles) % 4)).astype(np.complex64)  # (drifts, R, bins)
+        signs = [c.reshape(p.blocks, p.bands, p.repetitions)[:, band].transpose(2, 0, 1) for c in columns]
+        self.weights = [quarters[:, :, None, :] * s[None].astype(np.complex64) for s in signs]
+
+    def process(self, frames: Frames, key: int) -> Real:
+        """frames: (mark_frames, bins) from the place on; key: its index. Returns the score of each drift, (drifts,)."""
+        p = self.profile
+        x = frames.reshape(p.repetitions, p.blocks, p.block_frames, len(p.bins))
+        along = np.einsum("drmk,rmjk->dmjk", self.weights[key], x)
+        energy = (along.real**2 + along.imag**2).sum(axis=(1, 2, 3), dtype=np.float64)
+        parts = 2 * p.blocks * p.block_frames * len(p.bins)
+        r = p.repetitions
+        score: Real = (energy - r * parts) / np.sqrt(2 * r * (r - 1) * parts)
+        return score

@@ -155,6 +155,9 @@ def test_clips_what_exceeds_full_scale() -> None:
         ("msbc:60k", "no choice of bit rate"),
         ("opus:9000k", "between 4k and 640k"),
         ("mp2:500k", "refuses 500k"),
+        ("mp3:4k", "has no 4k at 48000 Hz"),
+        ("mp3:600k", "has no 600k at 48000 Hz"),
+        ("amr:64k", "has no 64k at 8000 Hz"),
     ],
 )
 def test_wrong_spec_is_one_clear_line(spec: str, says: str) -> None:
@@ -168,3 +171,13 @@ def test_wrong_spec_is_one_clear_line(spec: str, says: str) -> None:
 def test_wrong_shape_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(AirmarkError):
         codecs.roundtrip(np.zeros(shape, np.float32), 48000, "mp3")
+
+
+@pytest.mark.parametrize("rate", [8000, 44100, 192000])
+@pytest.mark.parametrize("n", [1, 17, 1000])
+@pytest.mark.parametrize("name", codecs.names())
+def test_short_sounds_and_any_rate_go_through(name: str, n: int, rate: int) -> None:
+    x = (0.1 * np.random.default_rng(n).standard_normal((n, 2))).astype(np.float32)
+    y, _, delay = codecs.roundtrip(x, rate, name)
+    assert len(y) == n + np.ceil(delay)
+    assert np.isfinite(y).all()

@@ -63,26 +63,35 @@ class _Kind:
     """Sample rates it takes, Hz, rising; empty: any."""
     mono: bool = False
     bitrate: tuple[int, int] | None = None
-    """Default bit rate for one and for two channels, bit/s; None: it has no choice of bit rate."""
+    """Default bit rate for one and for two channels, bit/s, or the most it has at its rate; None: it has no choice."""
+    constant: bool = False
+    """Whether its bit rate is the same for every sound."""
     delay: int | None = None
     """Samples from input to output; None: the encoder declares it in its first packet."""
     options: dict[str, str] = field(default_factory=dict)
 
 
 KINDS = {
-    "mp3": _Kind("av", "libmp3lame", "mp3", MPEG_RATES, bitrate=(128_000, 128_000)),
-    "mp2": _Kind("av", "mp2", "mp2", MPEG_RATES[3:], bitrate=(128_000, 128_000)),
+    "mp3": _Kind("av", "libmp3lame", "mp3", MPEG_RATES, bitrate=(128_000, 128_000), constant=True),
+    "mp2": _Kind("av", "mp2", "mp2", MPEG_RATES[3:], bitrate=(128_000, 128_000), constant=True),
     "aac": _Kind("av", "aac", "aac", (*MPEG_RATES, 64000, 88200, 96000), bitrate=(128_000, 128_000)),
-    "ac3": _Kind("av", "ac3", "ac3", (32000, 44100, 48000), bitrate=(192_000, 192_000)),
+    "ac3": _Kind("av", "ac3", "ac3", (32000, 44100, 48000), bitrate=(192_000, 192_000), constant=True),
     "opus": _Kind("av", "libopus", "libopus", (48000,), bitrate=(96_000, 96_000)),
     "vorbis": _Kind("soundfile", "OGG/VORBIS", delay=0),
     # Analysis and synthesis are one polyphase filter of 80 taps each, 8 samples at a time: 80 - 8 + 1.
-    "sbc": _Kind("av", "sbc", "sbc", (44100, 48000), bitrate=(193_000, 328_000), delay=73),
+    "sbc": _Kind("av", "sbc", "sbc", (44100, 48000), bitrate=(193_000, 328_000), constant=True, delay=73),
     "msbc": _Kind("av", "sbc", "sbc", (16000,), mono=True, delay=73, options={"msbc": "1"}),
     "cvsd": _Kind("here", rates=(8000,), mono=True, delay=0),
     # The encoder declares 50 samples; its 5 ms of look-ahead are 40, and so many are measured.
     "amr": _Kind(
-        "av", "libopencore_amrnb", "libopencore_amrnb", (8000,), mono=True, bitrate=(12_200, 12_200), delay=40
+        "av",
+        "libopencore_amrnb",
+        "libopencore_amrnb",
+        (8000,),
+        mono=True,
+        bitrate=(12_200, 12_200),
+        constant=True,
+        delay=40,
     ),
     "g722": _Kind("av", "g722", "g722", (16000,), mono=True),
     "gsm": _Kind("soundfile", "WAV/GSM610", rates=(8000,), mono=True, delay=0),
@@ -208,6 +217,14 @@ def encode(x: NDArray[np.float32], rate: int, codec: Codec) -> tuple[list[bytes]
         raise AirmarkError(
             f"codec {codec.name}: the encoder refuses {asked} at {rate} Hz, {channels} channel(s); try another bit rate"
         ) from error
+    if codec.bitrate and (kind.constant or len(x) >= rate):
+        # Encoders take the nearest bit rate that they have, and say nothing.
+        sent = 8 * sum(packet.size for packet in packets) * rate / len(padded)
+        if sent > 1.3 * codec.bitrate or (kind.constant and sent < 0.85 * codec.bitrate):
+            raise AirmarkError(
+                f"codec {codec.name}: has no {codec.bitrate / 1000:g}k at {rate} Hz, {channels} channel(s), and would "
+                f"send about {sent / 1000:.0f}k; ask for a bit rate nearer to that"
+            )
     return [bytes(packet) for packet in packets], coder.extradata, -(packets[0].pts or 0)
 
 

@@ -324,10 +324,10 @@ def simulated_room(
     rate: Hz. seed: draws the room's size, where it isn't given, and both places. size: length, width, height, metres.
 
     The walls absorb alike, and as much as gives the RT60 (as T20) by the decay that image sources have in a box of that
-    shape, averaged over all directions; Sabine's formula assumes a diffuse field, and gave 0.64 s for 0.5 s in a room of
-    9 x 6 x 3 m. The response begins when the loudspeaker does: its direct sound is at distance_m / 343 * rate; it ends
-    45 dB down. Images keep their sign, so lows pile up: far from the loudspeaker a reflection can exceed the direct
-    sound there.
+    shape, averaged over all directions. (Sabine's formula assumes a diffuse field, and gave 0.64 s for 0.5 s in a room
+    of 9 x 6 x 3 m.) The response begins when the loudspeaker does: its direct sound is at distance_m / 343 * rate; it
+    ends 45 dB down. Images keep their sign, so lows pile up: far from the loudspeaker a reflection can exceed the
+    direct sound there.
 
     Raises AirmarkError for values out of range, a room too small for the distance and one too large for the RT60.
     """

@@ -60,6 +60,8 @@ PILOT = 40
 """Rows of signs, and groups of them, in a pilot sample."""
 SECONDS = 60.0
 """Time after which the search for a key gives up."""
+LONGEST = 1024
+"""Blocks; the longest mark that a key is searched for."""
 
 
 class Hosts:
@@ -130,7 +132,9 @@ class Hosts:
         gates, halves = self._gates
         counts = _autocorrelation(gates).sum(axis=1)
         first, second = halves.T
-        mixed = counts[first] + counts[second] + 2 * _autocorrelation(gates[first] * gates[second]).sum(axis=1)
+        parts = np.array_split(halves, 16)
+        common = np.concatenate([_autocorrelation(gates[part].prod(axis=1)).sum(axis=1) for part in parts])
+        mixed = counts[first] + counts[second] + 2 * common
         return _inverse(counts @ self._squares), _inverse(mixed @ self._squares / 4)
 
     @cached_property
@@ -332,7 +336,7 @@ def cross_score(key: Key, mark: Key) -> float:
 
 
 @dataclass
-class _Tally:
+class Tally:
     """How many rows and groups of rows came and went."""
 
     drawn: int = 0
@@ -344,7 +348,7 @@ class _Tally:
     descended: bool = False
 
 
-class _Search:
+class Search:
     """The search for keys of one profile."""
 
     def __init__(
@@ -354,15 +358,19 @@ class _Search:
         seconds: float = SECONDS,
         progress: Callable[[str], None] | None = None,
     ) -> None:
-        self.owner, self.rng = owner, rng
+        """Parameters as of generate. Raises AirmarkError where a mark of that profile is too long."""
+        self.owner, self.rng, self.seconds = owner, rng, seconds
         self.repetitions, self.blocks, self.bands = owner.key_shape
+        if self.repetitions * self.blocks > LONGEST:
+            raise AirmarkError(
+                f"no keys of {self.repetitions} repetitions and {self.blocks} blocks: more than {LONGEST} blocks in "
+                "all; take fewer"
+            )
         self.hosts = hosts(self.repetitions, self.blocks)
         self.deadline = time.monotonic() + seconds
-        self.tally = _Tally()
+        self.tally = Tally()
         self.progress = progress
-        self._passing = self._draw_passing()
-        limits = GATED.get(owner.key_shape)
-        self.limits = limits or self._pilot()
+        self.passing = self._draw_passing()
 
     def _signs(self, count: int) -> Floats:
         """(count, M, R) of +-1, evenly at random."""
@@ -378,16 +386,16 @@ class _Search:
         if time.monotonic() > self.deadline:
             raise AirmarkError(
                 f"no key of {self.repetitions} repetitions and {self.blocks} blocks within the bounds was found in "
-                "time; take fewer repetitions or more blocks"
+                f"{self.seconds:.0f} s; take fewer repetitions or more blocks, or stay apart from fewer keys"
             )
 
     def _draw_passing(self) -> Iterator[tuple[Floats, Floats]]:
         """Signs (M, R) of single bands, and their lag sums, within the limits for steady and stationary hosts."""
         family, tally = self.hosts, self.tally
         while True:
-            signs = self._signs(1024)
+            signs = self._signs(1024 if self.repetitions * self.blocks <= 128 else 128)
             if tally.descended:
-                signs = np.stack([self._descend(row) for row in signs[:32]])
+                signs = np.stack([self._descend(row) for row in signs[:16]])
             sums = family.lag_sums(signs)
             tally.drawn += len(signs)
             for index in np.flatnonzero(family.steady(sums) <= STEADY):
@@ -397,7 +405,7 @@ class _Search:
                     yield signs[index], sums[index]
                 self._check_time()
             self._check_time()
-            tally.descended |= tally.drawn >= 4096 and tally.stationary < 4
+            tally.descended |= tally.drawn >= 4096 and 1000 * tally.stationary < tally.drawn
 
     def _descend(self, signs: Floats) -> Floats:
         """Flip single signs, each time the best, while that lowers the sum of squares of the weighted lag sums."""
@@ -407,6 +415,7 @@ class _Search:
         place = np.arange(self.repetitions)[:, None]
         sums = self.hosts.lag_sums(signs)
         while True:
+            self._check_time()
             padded = np.pad(signs, ((0, 0), (lags[-1], lags[-1])))
             ahead, behind = padded[:, place + lags[-1] + lags], padded[:, place + lags[-1] - lags]
             flipped = sums - 2 * signs[:, :, None] * (ahead + behind)
@@ -417,9 +426,12 @@ class _Search:
             signs[best] *= -1
             sums = flipped[best]
 
-    def _pilot(self) -> tuple[float, float]:
-        """The 20th percentiles of what gated hosts reach in one band and in all, where no limits are laid down."""
-        rows = [next(self._passing)[0] for _ in range(PILOT)]
+    @cached_property
+    def limits(self) -> tuple[float, float]:
+        """What gated hosts may reach in one band and in all: see GATED."""
+        if self.owner.key_shape in GATED:
+            return GATED[self.owner.key_shape]
+        rows = [next(self.passing)[0] for _ in range(PILOT)]
         scores = [self.hosts.gated(row) for row in rows]
         order = np.argsort([score.max() for score in scores])
         chosen = order[: max(PILOT // 5, self.bands + 1)]
@@ -431,7 +443,7 @@ class _Search:
 
     def rows(self) -> Iterator[tuple[Floats, Floats, Floats]]:
         """Signs (M, R) of bands, their lag sums and the scores of gated hosts, within all limits for one band."""
-        for signs, sums in self._passing:
+        for signs, sums in self.passing:
             parts = []
             for part in self.hosts.gated_parts(signs):
                 if part.max() > self.limits[0]:
@@ -474,8 +486,59 @@ def generate(
     """
     owner = profile_named(profile) if isinstance(profile, str) else profile
     if apart_from and keys_of_one_profile(apart_from) != owner:
-        raise AirmarkError(f"{apart_from[0].name or apart_from[0]}: a key for another profile than '{owner.name}'")
-    search = _Search(owner, rng, seconds, progress)
+        raise AirmarkError(
+            f"{apart_from[0].name or apart_from[0]}: a key for another profile; give keys of '{owner.name}'"
+        )
+    search = Search(owner, rng, seconds, progress)
     apart = (key for key in search.found() if all(cross_score(key, other) <= CROSS for other in apart_from))
     key = next(apart)
     return Key(key.signs, owner, bounds=figures(key))
+
+
+def measure_yield(count: int = 64, rng: np.random.Generator | None = None) -> dict[str, float]:
+    """How many keys of the default profile there are within the limits, and how they behave; prints the figures.
+
+    ``count`` keys are searched for. ``family_bits`` is the binary logarithm of the number of keys, those that differ
+    only in the signs of whole columns counted once, from the fractions that passed each limit; ``family_bits_error``
+    its standard error. ``cross_highest`` is the highest score of any key on another's mark.
+    """
+    search = Search(profile_named(), rng, np.inf)
+    highest = [float(search.hosts.gated(next(search.passing)[0]).max()) for _ in range(200)]
+    search.tally = tally = Tally()
+    search.passing = search._draw_passing()
+    found = search.found()
+    keys = []
+    start = time.monotonic()
+    for _ in range(count):
+        keys.append(next(found))
+    seconds = (time.monotonic() - start) / count
+    measured = [figures(key) for key in keys]
+    cross = np.array([cross_score(*pair) for pair in combinations(keys, 2)])
+    columns = search.blocks * search.bands
+    row_bits = search.repetitions * search.blocks + np.log2(tally.rows / tally.drawn)
+    together = np.log2(tally.keys / tally.groups)
+    error = np.hypot(search.bands / np.sqrt(tally.rows), 1 / np.sqrt(tally.keys)) / np.log(2)
+    results = {
+        "family_bits": float(search.bands * row_bits + together - columns),
+        "family_bits_error": float(error),
+        "seconds_a_key": seconds,
+        "cross_pairs": float(len(cross)),
+        "cross_median": float(np.median(cross)),
+        "cross_highest": float(cross.max()),
+    }
+    results |= {f"{name}_highest": max(each[name] for each in measured) for name in measured[0]}
+    print(
+        f"rows of one band: {tally.drawn} drawn, {tally.steady} within the limit for steady hosts, {tally.stationary}"
+    )
+    print(
+        f"  of them for stationary ones, {tally.rows} of them for gated ones; together {tally.keys} of {tally.groups}"
+    )
+    quantiles = ", ".join(f"{q} %: {np.percentile(highest, q):.2f}" for q in (1, 5, 10, 25, 50, 90))
+    print(f"  gated hosts reach, over rows within the first two limits, {quantiles}")
+    for name, value in results.items():
+        print(f"{name:28}{value:10.3f}")
+    return results
+
+
+if __name__ == "__main__":
+    measure_yield()

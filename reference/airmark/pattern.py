@@ -1,0 +1,64 @@
+"""The mark itself: a pattern repeated with the key's signs, shaped to what the host hides.
+
+The detector does not know the pattern, so the embedder chooses it. ``noise`` is the published scheme: the same noise
+for every host. ``adaptive`` takes the host's own component along the key: of every bin the mean phase of the host over
+the repetitions, each turned by the key's sign, so that the mark adds to what is there in amplitude and not in power.
+``causal`` does the same from the repetitions already played; it lives in airmark.stream, because it needs no more.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from airmark import masking
+from airmark.grid import Grid, Spectra
+
+Real = npt.NDArray[np.float64]
+
+PATTERNS = ("adaptive", "causal", "noise")
+FRAME = 512
+"""Samples of the embedder's frame with look-ahead."""
+MARGIN = masking.HISTORY + FRAME
+"""Samples of host needed before and after the mark."""
+RAMP = 64
+"""Samples over which the mark's first and last edge rise and fall."""
+
+
+def noise_phases(shape: tuple[int, int]) -> Spectra:
+    """The noise pattern: unit phases, the same for every host and key. shape: (frames of a pattern, bins)."""
+    phases = np.random.default_rng(0x5EED).random(shape)
+    return np.asarray(np.exp(2j * np.pi * phases))
+
+
+def unit(spectra: Spectra) -> Spectra:
+    """Each value divided by its magnitude, 0 where it is 0. Any shape."""
+    size = np.abs(spectra)
+    return np.divide(spectra, size, out=np.zeros_like(spectra), where=size > 0)
+
+
+def make(hosts: Real, columns: Real, grid: Grid, kind: str) -> Real:
+    """The mark at 0 dB, that is at the level of the host's smoothed spectrum, for each channel.
+
+    hosts: (channels, MARGIN + mark_samples + MARGIN) at masking.RATE, the mark's place from MARGIN on; columns: the
+    key's signs (M bands, R); kind: 'adaptive' or 'noise'. Returns (channels, mark_samples).
+    """
+    first = MARGIN - grid.lead
+    signs = grid.signs(columns)
+    repetition = grid.profile.pattern_samples // grid.hop
+    mixed = grid.analyse(hosts.mean(axis=0), first, grid.count)
+    if kind == "adaptive":
+        along = (signs * unit(mixed)).reshape(-1, repetition, mixed.shape[1]).sum(axis=0)
+        phases = unit(along)
+    else:
+        phases = noise_phases((repetition, mixed.shape[1]))
+    phases = np.tile(phases, (grid.profile.repetitions, 1)) * signs
+    marks = np.empty((len(hosts), grid.profile.mark_samples))
+    for mark, host in zip(marks, hosts, strict=True):
+        spectra = mixed if len(hosts) == 1 else grid.analyse(host, first, grid.count)
+        level = masking.levels(host, first, grid.count, grid.window, spectra)
+        mark[:] = grid.synthesise(phases * np.sqrt(level))[grid.lead : grid.lead + grid.profile.mark_samples]
+    ramp = (np.arange(RAMP) + 0.5) / RAMP
+    marks[:, :RAMP] *= ramp
+    marks[:, -RAMP:] *= ramp[::-1]
+    return marks

@@ -83,7 +83,7 @@ class Detector:
         self._input = InputStage(rate, self.profile)
         self._frames = FrameStage(self.profile, highest_hz=0.475 * rate)
         self._gate = GateStage(grid, columns)
-        self._template = TemplateStage(grid, columns)
+        self._template = TemplateStage(grid, columns, self._frames.used)
         self._confirm = ConfirmStage(grid, columns)
         self._peaks = [PeakStage(self.profile, threshold) for _ in self.keys]
         self._grid = grid

@@ -48,7 +48,8 @@ class LagGrid:
     def frequencies_hz(self) -> Real:
         """Middle frequency of each sub-band, (subbands,)."""
         p = self.profile
-        return (p.bins.start + (self.edges[:-1] + self.edges[1:] - 1) / 2) * p.rate / p.fft
+        middle: Real = (p.bins.start + (self.edges[:-1] + self.edges[1:] - 1) / 2) * p.rate / p.fft
+        return middle
 
     def turns(self, lag: npt.NDArray[np.int64], drifts_ppm: npt.ArrayLike) -> Products:
         """Phase factors that undo a drift. lag: (lags,) in repetitions; returns (drifts, lags, subbands).
@@ -108,7 +109,8 @@ class LagGrid:
         earlier, later = self.pairs
         turns = self.turns(np.arange(1, self.profile.repetitions), drift_ppm)[0]
         values = self.band_sums(products * turns[later - earlier - 1])  # (M, pairs, bands)
-        return values.swapaxes(1, 2).reshape(-1, len(earlier))
+        columns: Real = values.swapaxes(1, 2).reshape(-1, len(earlier))
+        return columns
 
     def gram(self, values: Real) -> Real:
         """Pair values (..., columns, pairs) as symmetric matrices of zero diagonal, (..., columns, R, R)."""

@@ -29,8 +29,8 @@ class Peak:
 class PeakStage:
     """Reports a place whose score meets the threshold and that agrees best within HOLD frames on either side.
 
-    Within half a mark after a report, only a better agreement is reported again: the same mark seen off its place. A mark
-    that follows another at once is a whole mark away.
+    Within half a mark after a report, only a better agreement is reported again: the same mark seen off its place. A
+    mark that follows another at once is a whole mark away.
     """
 
     def __init__(self, profile: Profile, threshold: float) -> None:
@@ -49,8 +49,8 @@ class PeakStage:
         agreement = confirmed.agreement if confirmed else 0.0
         if self.held is not None and frame == self.held.frame + 1:
             self.held.after = agreement
-        above_held = self.held is None or agreement > self.held.confirmed.agreement
-        if confirmed is not None and confirmed.score >= self.threshold and above_held and self._is_new(frame, agreement):
+        best = (self.held is None or agreement > self.held.confirmed.agreement) and self._is_new(frame, agreement)
+        if confirmed is not None and confirmed.score >= self.threshold and best:
             self.held = Peak(frame, confirmed, self.previous)
         self.previous = agreement
         if self.held is not None and frame >= self.held.frame + HOLD:

@@ -41,7 +41,7 @@ def deviation(grams: Floats) -> Floats:
 
 
 def skewness(grams: Floats) -> Floats:
-    """The skewness of Q over random signs, 0 for silence. grams: (..., columns, R, R), zero diagonals. Returns (...)."""
+    """The skewness of Q over random signs, 0 for silence. grams: (..., columns, R, R), no diagonal. Returns (...)."""
     third = 8 * np.einsum("...crq,...crq->...", grams @ grams, grams)
     scale = deviation(grams) ** 3
     result: Floats = np.divide(third, scale, out=np.zeros_like(third), where=scale > 0)

@@ -8,6 +8,7 @@ holds all lags at once.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from airmark.frames import Frames
 from airmark.lags import LagGrid, Real
@@ -16,10 +17,11 @@ from airmark.lags import LagGrid, Real
 class TemplateStage:
     """The energy along a key, standardised as if the frames of unmarked sound were independent."""
 
-    def __init__(self, grid: LagGrid, columns: list[Real]) -> None:
-        """columns: of each key, signs (M bands, R)."""
+    def __init__(self, grid: LagGrid, columns: list[Real], used: npt.NDArray[np.bool_]) -> None:
+        """columns: of each key, signs (M bands, R); used: the bins that carry something, (bins,)."""
         p = grid.profile
         self.profile = p
+        self.parts = 2 * p.blocks * p.block_frames * int(used.sum())
         bins = np.arange(p.bins.start, p.bins.stop)
         band = np.repeat(np.arange(p.subbands) * p.bands // p.subbands, np.diff(grid.edges))
         seconds = np.arange(p.repetitions) * p.pattern_samples / p.rate
@@ -35,7 +37,6 @@ class TemplateStage:
         x = frames.reshape(p.repetitions, p.blocks, p.block_frames, len(p.bins))
         along = np.einsum("drmk,rmjk->dmjk", self.weights[key], x)
         energy = (along.real**2 + along.imag**2).sum(axis=(1, 2, 3), dtype=np.float64)
-        parts = 2 * p.blocks * p.block_frames * len(p.bins)
         r = p.repetitions
-        score: Real = (energy - r * parts) / np.sqrt(2 * r * (r - 1) * parts)
+        score: Real = (energy - r * self.parts) / np.sqrt(2 * r * (r - 1) * self.parts)
         return score

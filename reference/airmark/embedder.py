@@ -1,0 +1,322 @@
+"""The embedder: puts marks into recorded sound.
+
+Every mark is made at 16 kHz from the host around its place, brought to the host's rate and added; samples outside the
+marks are the host's own. Strength is in dB relative to the host's smoothed spectrum (airmark.masking).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import gcd
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import soxr
+
+from airmark import masking, quality
+from airmark.audio import BITS, check_rate, quantise
+from airmark.errors import AirmarkError
+from airmark.grid import Grid
+from airmark.keys import Key
+from airmark.limiter import REACH_S, without_clipping
+from airmark.pattern import FRAME, MARGIN, PATTERNS, make
+from airmark.predict import Predictor
+from airmark.stream import causal_mark
+
+Real = npt.NDArray[np.float64]
+
+FIXED_DB = -20.0
+"""Strength of the baselines."""
+LOUDEST_DB = -9.0
+"""Over this a mark is audible whatever the host; no strength asked for may be higher."""
+QUIETEST_DB = -24.0
+"""Below this a mark is not worth its place."""
+TARGET_SCORE = 9.0
+"""Predicted score that strength ``auto`` aims at."""
+LEAST_ZIMTOHRLI = 4.955
+"""Quality over the mark and QUALITY_MARGIN_S on either side that strength ``auto`` keeps."""
+WEAK_SCORE = 6.0
+"""A mark predicted under this is called weak: it will be missed in many rooms."""
+NEAR_S = 1.0
+"""How far ``near`` may move a mark, either way."""
+NEAR_STEPS = 8
+"""Places tried to either side."""
+NEAR_DB = -14.0
+"""Strength at which they are compared."""
+QUALITY_MARGIN_S = 0.25
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One mark, as it was made."""
+
+    sample: int
+    """First sample of the mark in the host."""
+    samples: int
+    """Length at the host's rate."""
+    time_s: float
+    strength_db: float
+    """Relative to the host's smoothed spectrum."""
+    predicted_score: float
+    """In a room; see airmark.predict."""
+    weak: bool
+    """The place can carry only a mark that will be missed in many rooms."""
+    lowered: bool
+    """Samples of the mark were lowered so that none clips."""
+    quality: quality.Quality | None
+    """Over the mark and 0.25 s on either side; None where it was not asked for."""
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Marked sound."""
+
+    samples: Real
+    """(n, channels) float64, full scale 1."""
+    marks: list[Mark]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a mark is wanted."""
+
+    sample: int
+    near: bool = False
+    """It may move by NEAR_S to where it is predicted to be found best."""
+
+
+class Embedder:
+    """Puts marks of one key into sound of one rate; see ``embed`` for the arguments."""
+
+    def __init__(
+        self,
+        key: Key,
+        rate: int,
+        *,
+        pattern: str = "adaptive",
+        strength: float | None = None,
+        judge: bool = True,
+        visqol: bool = False,
+    ) -> None:
+        """strength: dB, or None for auto. judge: measure the quality of each mark; visqol: by ViSQOL too."""
+        check_rate(rate, "the recording")
+        check_strength(strength)
+        check_pattern(pattern)
+        self.key, self.rate, self.kind, self.strength = key, rate, pattern, strength
+        self.judge, self.visqol = judge, visqol
+        self.mark_samples = -(-key.profile.mark_samples * rate // masking.RATE)
+        self._grid = Grid(key.profile, FRAME)
+        self._predictor = Predictor(key)
+        # Resampling starts at a sample that both rates share.
+        self._unit = rate // gcd(rate, masking.RATE)
+        self._margin = -(-MARGIN * rate // (masking.RATE * self._unit)) * self._unit
+
+    def embed(
+        self, host: Real, places: Sequence[Place] | None, span: tuple[int, int] | None = None,
+        sample_type: str = "PCM_16", progress: Callable[[int, int], None] | None = None,
+    ) -> Embedded:  # fmt: skip
+        """Mark a recording; see ``airmark.embedder.embed``. Places and span are in samples."""
+        start, stop = span if span else (0, len(host))
+        if stop - start < self.mark_samples:
+            raise AirmarkError(
+                f"{(stop - start) / self.rate:.3f} s of sound are too short for a mark of "
+                f"{self.mark_samples / self.rate:.3f} s: give a longer part"
+            )
+        asked = self._everywhere(host, start, stop) if places is None else self._given(host, places, start, stop)
+        samples = host.copy()
+        top = 1 - 2.0 ** (1 - BITS[sample_type]) if sample_type in BITS else max(1.0, float(np.abs(host).max()))
+        marks = []
+        for i, place in enumerate(asked):
+            if progress:
+                progress(i, len(asked))
+            mark = self._mark(host, samples, place, top, sample_type)
+            if mark is not None:
+                marks.append(mark)
+        if progress:
+            progress(len(asked), len(asked))
+        if not marks:
+            raise AirmarkError("there is only digital silence where the marks were wanted: nothing can be marked there")
+        return Embedded(samples, marks)
+
+    def _everywhere(self, host: Real, start: int, stop: int) -> list[int]:
+        sounding = np.flatnonzero(host[start:stop].any(axis=1))
+        first = start + (int(sounding[0]) if len(sounding) else 0)
+        first = min(first, stop - self.mark_samples)
+        return list(range(first, stop - self.mark_samples + 1, self.mark_samples))
+
+    def _given(self, host: Real, places: Sequence[Place], start: int, stop: int) -> list[int]:
+        taken: list[int] = []
+        for place in sorted(places, key=lambda p: (p.near, p.sample)):
+            where = f"{place.sample / self.rate:.3f} s"
+            if not start <= place.sample <= stop - self.mark_samples:
+                raise AirmarkError(
+                    f"a mark at {where} is not inside {start / self.rate:.3f} to {stop / self.rate:.3f} s with its "
+                    f"{self.mark_samples / self.rate:.3f} s: give an earlier or later place"
+                )
+            reach = round(NEAR_S * self.rate) if place.near else 0
+            steps = np.linspace(-reach, reach, 2 * NEAR_STEPS + 1) if place.near else np.zeros(1)
+            free = [
+                s
+                for s in {place.sample + round(step) for step in steps}
+                if start <= s <= stop - self.mark_samples and all(abs(s - t) >= self.mark_samples for t in taken)
+            ]
+            if not free:
+                raise AirmarkError(f"a mark at {where} would lie over another one: give places further apart")
+            taken.append(free[0] if len(free) == 1 else max(sorted(free), key=lambda s: self._worth(host, s)))
+        return sorted(taken)
+
+    def _worth(self, host: Real, place: int) -> float:
+        hosts = self._hosts(host, place)
+        return self._predict(hosts, self._make(hosts).mean(axis=0) * 10 ** (NEAR_DB / 20))
+
+    def _make(self, hosts: Real) -> Real:
+        """The mark at 0 dB, (channels, mark_samples) at 16 kHz; hosts as ``_hosts`` gives them."""
+        if self.kind == "causal":
+            return causal_mark(hosts, self.key, MARGIN)
+        return make(hosts, self.key.columns, self._grid, self.kind)
+
+    def _hosts(self, host: Real, place: int) -> Real:
+        """The host around a place at 16 kHz: (channels, margin + mark + margin)."""
+        start, stop = place - self._margin, place + self.mark_samples + self._margin
+        inside = host[max(0, start) : min(len(host), stop)]
+        padded = np.pad(inside, ((max(0, -start), max(0, stop - len(host))), (0, 0)))
+        at_16k = padded if self.rate == masking.RATE else soxr.resample(padded, self.rate, masking.RATE, "VHQ")
+        lead = self._margin * masking.RATE // self.rate - MARGIN
+        length = 2 * MARGIN + self.key.profile.mark_samples
+        cut = at_16k[lead : lead + length].T
+        return np.ascontiguousarray(np.pad(cut, ((0, 0), (0, length - cut.shape[1]))))
+
+    def _predict(self, hosts: Real, mark: Real) -> float:
+        heard = hosts.mean(axis=0)
+        heard[MARGIN : MARGIN + len(mark)] += mark
+        return self._predictor.score(heard, MARGIN)
+
+    def _mark(self, host: Real, samples: Real, place: int, top: float, sample_type: str) -> Mark | None:
+        stretch = host[place : place + self.mark_samples]
+        if not stretch.any():
+            return None
+        hosts = self._hosts(host, place)
+        marks = self._make(hosts)
+        full = self._at_rate(marks)
+
+        def apply(strength_db: float) -> Mark:
+            wanted = full * 10 ** (strength_db / 20)
+            added = without_clipping(stretch, wanted, top, max(1, round(REACH_S * self.rate)))
+            samples[place : place + self.mark_samples] = quantise(stretch + added, sample_type)
+            score = self._predict(hosts, marks.mean(axis=0) * 10 ** (strength_db / 20))
+            lowered = bool(np.any(added != wanted))
+            seconds = place / self.rate
+            return Mark(place, self.mark_samples, seconds, strength_db, score, score < WEAK_SCORE, lowered, None)
+
+        if self.strength is not None:
+            mark = apply(self.strength)
+            return replace(mark, quality=self._judge(host, samples, place, self.visqol)) if self.judge else mark
+        return self._auto(host, samples, place, hosts, marks.mean(axis=0), apply)
+
+    def _auto(
+        self, host: Real, samples: Real, place: int, hosts: Real, mono: Real, apply: Callable[[float], Mark]
+    ) -> Mark:
+        """The weakest mark that reaches the target, or the strongest that is not heard."""
+        low, high = QUIETEST_DB, LOUDEST_DB
+        while high - low > 1:
+            middle = round((low + high) / 2)
+            if self._predict(hosts, mono * 10 ** (middle / 20)) >= TARGET_SCORE:
+                high = middle
+            else:
+                low = middle
+        strength = high
+        while True:
+            mark = apply(strength)
+            judged = self._judge(host, samples, place)
+            heard = judged.zimtohrli is not None and judged.zimtohrli < LEAST_ZIMTOHRLI
+            if not heard or strength <= QUIETEST_DB:
+                return replace(mark, quality=self._judge(host, samples, place, True) if self.visqol else judged)
+            strength -= 1
+
+    def _judge(self, host: Real, samples: Real, place: int, visqol: bool = False) -> quality.Quality:
+        margin = round(QUALITY_MARGIN_S * self.rate)
+        part = slice(max(0, place - margin), place + self.mark_samples + margin)
+        # The following mark, not yet made, is not in it: each mark is judged against the host and what came before.
+        return quality.measure(host[part], samples[part], self.rate, visqol=visqol)
+
+    def _at_rate(self, marks: Real) -> Real:
+        """Marks (channels, mark_samples) at 16 kHz as (samples, channels) at the host's rate, zero at both ends."""
+        if self.rate == masking.RATE:
+            return np.asarray(marks.T)
+        out = soxr.resample(np.ascontiguousarray(marks.T), masking.RATE, self.rate, "VHQ")
+        out = np.pad(out, ((0, max(0, self.mark_samples - len(out))), (0, 0)))[: self.mark_samples]
+        ramp = (np.arange(r := self.rate // 500) + 0.5) / r
+        out[:r] *= ramp[:, None]
+        out[-r:] *= ramp[::-1, None]
+        return np.asarray(out, dtype=np.float64)
+
+
+def embed(
+    samples: npt.NDArray[np.floating[Any]],
+    rate: int,
+    key: Key,
+    *,
+    at: Sequence[float] = (),
+    near: Sequence[float] = (),
+    span: tuple[float, float] | None = None,
+    pattern: str = "adaptive",
+    strength: float | None = None,
+    sample_type: str = "FLOAT",
+    judge: bool = True,
+) -> Embedded:
+    """Mark a recording.
+
+    samples: (n,) or (n, channels), full scale 1; rate: Hz, 8,000 to 192,000. at, near: places in seconds; ``near`` may
+    move by a second either way to a better one; with neither, mark follows mark. span: seconds from, to; marks stay
+    inside. pattern: 'adaptive', 'causal' or 'noise'. strength: dB relative to the host's smoothed spectrum, at most
+    LOUDEST_DB; None gives each mark what its own host needs and hides. sample_type: the grid to round to, see
+    airmark.audio; samples outside the marks stay as they are. Returns samples of the shape (n, channels).
+    Raises AirmarkError where a place, a part or a strength cannot be had.
+    """
+    host = np.asarray(samples, dtype=np.float64).reshape(len(samples), -1)
+    if not np.isfinite(host).all():
+        raise AirmarkError("the recording has samples that are not finite (NaN or infinite): repair it first")
+    embedder = Embedder(key, rate, pattern=pattern, strength=strength, judge=judge)
+    start, stop = span or (None, None)
+    part = span_of(start, stop, rate, len(host))
+    return embedder.embed(host, places_of(at, near, rate), part, sample_type)
+
+
+def places_of(at: Sequence[float], near: Sequence[float], rate: int) -> list[Place] | None:
+    """Places in seconds as Embedder takes them; None, everywhere, where none is given. Raises AirmarkError."""
+    places = [Place(_sample(s, rate)) for s in at] + [Place(_sample(s, rate), near=True) for s in near]
+    return places or None
+
+
+def span_of(start: float | None, stop: float | None, rate: int, samples: int) -> tuple[int, int]:
+    """A part from and to seconds, None for the recording's ends, in samples. Raises AirmarkError."""
+    first = 0 if start is None else _sample(start, rate)
+    last = samples if stop is None else _sample(stop, rate)
+    if not first < last <= samples:
+        raise AirmarkError(
+            f"the part from {first / rate:.3f} to {last / rate:.3f} s is not inside the recording of "
+            f"{samples / rate:.3f} s"
+        )
+    return first, last
+
+
+def check_strength(strength: float | None) -> None:
+    """Raises AirmarkError for a strength that is audible, or none at all."""
+    if strength is not None and not strength <= LOUDEST_DB:
+        raise AirmarkError(f"a strength of {strength:g} dB is audible: give at most {LOUDEST_DB:g}, or 'auto'")
+    if strength is not None and strength < -60:
+        raise AirmarkError(f"a strength of {strength:g} dB leaves nothing to find: give -60 to {LOUDEST_DB:g}")
+
+
+def check_pattern(kind: str) -> None:
+    """Raises AirmarkError for a pattern that there is not."""
+    if kind not in PATTERNS:
+        raise AirmarkError(f"no pattern '{kind}': there are {', '.join(PATTERNS)}")
+
+
+def _sample(seconds: float, rate: int) -> int:
+    if not np.isfinite(seconds) or seconds < 0:
+        raise AirmarkError(f"{seconds} s is no place in a recording: give seconds from its start")
+    return round(seconds * rate)

@@ -1,0 +1,224 @@
+"""The causal pattern and the live embedder: marks sound while it plays.
+
+Frames of 16 ms are marked one by one. The pattern of a repetition comes from the host's component along the key in the
+repetitions already played; the first one's is noise. Everything that depends on the size of the caller's blocks is
+kept out: sound is worked on in pieces of one size, so the same samples come out however they are pushed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import gcd
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.signal.windows import kaiser
+
+from airmark import masking
+from airmark.audio import check_rate
+from airmark.errors import AirmarkError
+from airmark.grid import Grid
+from airmark.keys import Key
+from airmark.limiter import REACH_S, without_clipping
+from airmark.pattern import RAMP, noise_phases, unit
+
+Real = npt.NDArray[np.float64]
+
+FRAME = 256
+"""Samples of the causal embedder's frame, 16 ms: what it looks ahead."""
+LIVE_DB = -14.0
+"""Strength of the live embedder; it can't judge a mark before it is played."""
+DELAY_S = 0.032
+"""From a sample that goes in to the same sample, marked, that comes out."""
+FILTER_S = 0.0018
+"""Half the length of the rate converters' response."""
+PIECE_S = 0.001
+"""Sound is worked on in pieces of this length."""
+PHASES = 4096
+"""Most phases a rate converter keeps; beyond, the nearest is taken (timing error under 1/8192 sample, -70 dB)."""
+
+
+class CausalPattern:
+    """Makes the mark frame by frame: each from the host's component along the key in the repetitions before it."""
+
+    def __init__(self, key: Key) -> None:
+        """key: the key of the marks."""
+        self.grid = Grid(key.profile, FRAME)
+        self.signs = self.grid.signs(key.columns)
+        self.repetition = key.profile.pattern_samples // self.grid.hop
+        self.along = noise_phases((self.repetition, FRAME // 2 + 1))
+        self.count = 0
+
+    def process(self, hosts: Real) -> Real:
+        """One frame of the mark at 0 dB, to be added up with its neighbours.
+
+        hosts: (channels, HISTORY + FRAME) at masking.RATE, the frame and what comes before it. Returns (channels,
+        FRAME).
+        """
+        grid = self.grid
+        spectra = np.fft.rfft(hosts[:, masking.HISTORY :] * grid.window, axis=1)
+        signs, j = self.signs[self.count % grid.count], self.count % self.repetition
+        phases = unit(self.along[j]) * signs
+        marks = np.empty((len(hosts), FRAME))
+        for mark, host, spectrum in zip(marks, hosts, spectra, strict=True):
+            level = masking.levels(host, masking.HISTORY, 1, grid.window, spectrum[None])[0]
+            mark[:] = np.fft.irfft(phases * np.sqrt(level), FRAME) * grid.window
+        # What was played a whole mark ago counts a third of what was played just now: the pattern follows the host.
+        fade = 1 - 1 / self.grid.profile.repetitions
+        self.along[j] = fade * self.along[j] + signs * unit(spectra.mean(axis=0))
+        self.count += 1
+        return marks
+
+
+def causal_mark(hosts: Real, key: Key, place: int) -> Real:
+    """One causal mark at 0 dB. hosts: (channels, n) at masking.RATE; place: its first sample.
+
+    Returns (channels, mark_samples).
+    """
+    maker = CausalPattern(key)
+    hop, lead = maker.grid.hop, maker.grid.lead
+    first = place - lead - masking.HISTORY
+    out = np.zeros((len(hosts), (maker.grid.count + 1) * hop))
+    for t in range(maker.grid.count):
+        at = first + t * hop
+        out[:, t * hop : t * hop + FRAME] += maker.process(hosts[:, at : at + masking.HISTORY + FRAME])
+    marks = out[:, lead : lead + key.profile.mark_samples].copy()
+    ramp = (np.arange(RAMP) + 0.5) / RAMP
+    marks[:, :RAMP] *= ramp
+    marks[:, -RAMP:] *= ramp[::-1]
+    return np.asarray(marks)
+
+
+class RateConverter:
+    """Converts a stream's rate with a short symmetric filter.
+
+    A library's converters look ahead by 40 ms and more in a stream; this one, good to -60 dB, by FILTER_S. Only the
+    analysis and the mark pass through it, never the host.
+    """
+
+    def __init__(self, rate: int, new_rate: int, channels: int) -> None:
+        """From rate to new_rate, Hz."""
+        self.rate, self.new_rate = rate, new_rate
+        shared = gcd(rate, new_rate)
+        self.up, self.down = new_rate // shared, rate // shared
+        self.half = int(np.ceil(FILTER_S * rate))
+        self.piece = max(1, round(PIECE_S * new_rate))
+        phases = min(self.up, PHASES)
+        time = (np.arange(-self.half, self.half + 1)[None, :] - (np.arange(phases) / phases)[:, None]) / rate
+        cut = 0.97 * min(rate, new_rate)
+        fine = kaiser(8193, 5.65)
+        taper = np.interp(time / (self.half / rate), np.linspace(-1, 1, 8193), fine, left=0, right=0)
+        self.taps = np.sinc(cut * time) * taper
+        self.taps /= self.taps.sum(axis=1, keepdims=True)
+        self.pending = np.zeros((self.half, channels))
+        self.start = -self.half
+        self.made = 0
+
+    def process(self, samples: Real) -> Iterator[Real]:
+        """Take samples (n, channels); gives pieces of one size, (piece, channels), as they become complete."""
+        if self.rate == self.new_rate:
+            yield from self._unchanged(samples)
+            return
+        self.pending = np.concatenate([self.pending, samples])
+        end = self.start + len(self.pending)
+        while True:
+            at = (self.made + np.arange(self.piece)) * self.down
+            middle = at // self.up
+            if middle[-1] + self.half >= end:
+                break
+            phase = (at % self.up) * len(self.taps) // self.up
+            index = (middle - self.half - self.start)[:, None] + np.arange(2 * self.half + 1)
+            yield (self.pending[index] * self.taps[phase][:, :, None]).sum(axis=1)
+            self.made += self.piece
+        drop = (self.made * self.down) // self.up - self.half - self.start
+        self.pending, self.start = self.pending[drop:], self.start + drop
+
+    def _unchanged(self, samples: Real) -> Iterator[Real]:
+        self.pending = np.concatenate([self.pending[self.half * (self.start < 0) :], samples])
+        self.start = 0
+        while len(self.pending) >= self.piece:
+            yield self.pending[: self.piece]
+            self.pending = self.pending[self.piece :]
+
+
+class StreamEmbedder:
+    """Marks sound while it plays: mark follows mark from the first block that is not silent.
+
+    Push blocks of any size, get as many samples back, ``delay`` samples later; the first ``delay`` are zeros. The
+    samples do not depend on the blocks' sizes, and memory is constant.
+    """
+
+    def __init__(self, key: Key, rate: int, channels: int, *, strength: float = LIVE_DB) -> None:
+        """rate: 8,000 to 192,000 Hz; strength: dB, see airmark.masking. Raises AirmarkError."""
+        check_rate(rate, "the stream")
+        if channels < 1:
+            raise AirmarkError(f"{channels} channels: a stream has at least one")
+        self.key, self.rate, self.channels = key, rate, channels
+        self.gain = 10 ** (strength / 20)
+        self.delay = int(DELAY_S * rate)
+        """Samples at ``rate`` from input to output."""
+        self._reach = max(1, round(REACH_S * rate))
+        self._down = RateConverter(rate, masking.RATE, channels)
+        self._up = RateConverter(masking.RATE, rate, channels)
+        self._pattern = CausalPattern(key)
+        self._at_16k = np.zeros((masking.HISTORY, channels))
+        self._tail = np.zeros((FRAME, channels))
+        self._sounding = False
+        self._host = np.zeros((0, channels))
+        self._mark = np.zeros((4 * self._reach, channels))
+        self._before = np.zeros((2 * self._reach, channels))
+        self._out = np.zeros((self.delay, channels))
+
+    @property
+    def marks(self) -> int:
+        """Marks begun so far."""
+        return -(-self._pattern.count // self._pattern.grid.count)
+
+    def process(self, samples: npt.NDArray[Any]) -> Real:
+        """Take samples (n,) or (n, channels), int16 or float of full scale 1; returns (n, channels) float64."""
+        if samples.dtype == np.int16:
+            samples = samples / 32768.0
+        block = np.asarray(samples, dtype=np.float64).reshape(len(samples), -1)
+        if block.shape[1] != self.channels:
+            raise AirmarkError(f"the block has {block.shape[1]} channels, the stream {self.channels}")
+        if not np.isfinite(block).all():
+            raise AirmarkError("the sound has samples that are not finite (NaN or infinite): repair it first")
+        self._host = np.concatenate([self._host, block])
+        for piece in self._down.process(block):
+            for mark in self._frames(piece):
+                for part in self._up.process(mark):
+                    self._add(part)
+        out, self._out = self._out[: len(block)], self._out[len(block) :]
+        return out
+
+    def flush(self) -> Real:
+        """End of the stream: returns the last ``delay`` samples."""
+        return self.process(np.zeros((self.delay, self.channels)))
+
+    def _frames(self, piece: Real) -> Iterator[Real]:
+        self._at_16k = np.concatenate([self._at_16k, piece])
+        hop = self._pattern.grid.hop
+        while len(self._at_16k) >= masking.HISTORY + FRAME:
+            window = self._at_16k[: masking.HISTORY + FRAME]
+            self._sounding = self._sounding or bool(window[masking.HISTORY :].any())
+            if self._sounding:
+                self._tail += self._pattern.process(np.ascontiguousarray(window.T)).T * self.gain
+            yield self._tail[:hop]
+            self._tail = np.concatenate([self._tail[hop:], np.zeros((hop, self.channels))])
+            self._at_16k = self._at_16k[hop:]
+
+    def _add(self, part: Real) -> None:
+        """Add a piece of the mark to its host, lowered where the sum would clip."""
+        # The pieces before and after are needed to lower the mark smoothly: work lags by twice the reach.
+        reach, n = 2 * self._reach, len(part)
+        self._mark = np.concatenate([self._mark, part])
+        if len(self._mark) < 2 * reach + n:
+            return
+        mark = self._mark[: 2 * reach + n]
+        behind = np.concatenate([self._before, self._host[: n + reach]])
+        lowered = without_clipping(behind, mark, 1 - 2.0**-15, self._reach)[reach : reach + n]
+        host = self._host[:n]
+        self._out = np.concatenate([self._out, host + lowered])
+        self._before = np.concatenate([self._before, host])[-reach:]
+        self._host, self._mark = self._host[n:], self._mark[n:]

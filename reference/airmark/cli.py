@@ -12,7 +12,7 @@ from typing import NoReturn
 from airmark.errors import AirmarkError
 from airmark.version import __version__
 
-COMMANDS = ("keygen", "embed", "detect", "simulate", "demo", "listen", "benchmark")
+COMMANDS = ("keygen", "embed", "detect", "simulate")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -1,0 +1,120 @@
+"""``airmark detect``: learn whether and where marks are in a recording."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airmark.errors import AirmarkError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from airmark.detector import Detection
+
+
+def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
+    """Register ``detect``."""
+    parser = subparsers.add_parser(
+        "detect",
+        help="find marks in a recording",
+        description="Find marks in a recording, with nothing but the keys. Exit status: 0 found, 1 not found.",
+    )
+    parser.add_argument("input", metavar="IN", help="sound or video file; - for raw s16 on standard input")
+    parser.add_argument(
+        "--key", type=Path, required=True, nargs="+", action="extend", metavar="KEY", help="key files to listen for"
+    )
+    limit = parser.add_mutually_exclusive_group()
+    limit.add_argument("--threshold", type=float, metavar="SCORE", help="lowest score that counts as found")
+    limit.add_argument(
+        "--false-alarms-per-day", type=float, metavar="X", help="all keys together; default: one a year (0.00274)"
+    )
+    parser.add_argument("--engine", choices=("full", "float"), default="float", help="default: float")
+    parser.add_argument("--rate", type=int, metavar="HZ", help="of raw sound on standard input, default 16000")
+    parser.add_argument("--channels", type=int, metavar="N", help="of raw sound on standard input, default 1")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Detect; returns 0 where a mark was found, 1 where none was."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from airmark import audio
+    from airmark.detector import Detector
+    from airmark.keys import Key
+
+    keys = [Key.load(path) for path in args.key]
+    total: float | None = None
+    blocks: Iterator[npt.NDArray[np.float64]]
+    if args.input == "-":
+        rate, channels = args.rate or 16_000, 1 if args.channels is None else args.channels
+        if channels < 1:
+            raise AirmarkError(f"--channels {channels}: raw sound has at least one")
+        audio.check_rate(rate, "--rate")
+        blocks = audio.raw_blocks(sys.stdin.buffer, channels, max(1, rate // 100))
+    else:
+        if args.rate is not None or args.channels is not None:
+            raise AirmarkError(f"--rate and --channels are for raw sound on standard input: {args.input} has its own")
+        source = audio.info(args.input)
+        rate, total = source.rate, source.frames
+        blocks = audio.blocks(source)
+    detector = Detector(
+        keys, rate, threshold=args.threshold, false_alarms_per_day=args.false_alarms_per_day, engine=args.engine
+    )
+    names = [key.name for key in keys]
+    found: list[Detection] = []
+    heard = 0
+    if not args.json:
+        print(_heading(detector.threshold, args.engine))
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task("listening", total=total)
+
+        def take(new: list[Detection]) -> None:
+            found.extend(new)
+            for d in [] if args.json else new:
+                print(_line(d, names), flush=True)
+
+        for block in blocks:
+            take(detector.process(block))
+            heard += len(block)
+            progress.update(task, completed=heard)
+        take(detector.flush())
+    if args.json:
+        print(
+            json.dumps(
+                {
+                    "engine": args.engine,
+                    "duration_s": heard / rate,
+                    "threshold": detector.threshold,
+                    "detections": [_as_json(d, names) for d in found],
+                },
+                indent=1,
+            )
+        )
+    else:
+        print(f"{len(found) or 'no'} mark{'s' * (len(found) != 1)} in {heard / rate:.1f} s")
+    return 0 if found else 1
+
+
+def _heading(threshold: float, engine: str) -> str:
+    from airmark.thresholds import per_day
+
+    return f"threshold {threshold:.2f} ({per_day(threshold):.2g} false alarms a day and key), engine {engine}"
+
+
+def _line(d: Detection, names: list[str]) -> str:
+    return f"{d.time_s:10.3f} s  score {d.score:5.1f}  drift {d.drift_ppm:+6.1f} ppm  key {names[d.key]}"
+
+
+def _as_json(d: Detection, names: list[str]) -> dict[str, Any]:
+    return {
+        "sample": d.sample, "time_s": d.time_s, "score": d.score, "drift_ppm": d.drift_ppm, "key": names[d.key]
+    }  # fmt: skip

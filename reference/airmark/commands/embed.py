@@ -1,0 +1,178 @@
+"""``airmark embed``: put marks into a recording, or into sound as it streams by."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airmark.errors import AirmarkError
+
+if TYPE_CHECKING:
+    from airmark.embedder import Mark
+    from airmark.keys import Key
+    from airmark.quality import Quality
+
+PIPE_RATE = 48_000
+PIPE_CHANNELS = 2
+COLUMNS = ("place", "strength", "predicted score", "SNR", "Zimtohrli", "ViSQOL", "")
+
+
+def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
+    """Register ``embed``."""
+    parser = subparsers.add_parser(
+        "embed",
+        help="mark a recording",
+        description="Put marks into a recording. With no place given, mark follows mark through the whole of it.",
+    )
+    parser.add_argument("input", metavar="IN", help="sound or video file; - for raw s16 on standard input")
+    parser.add_argument("output", metavar="OUT", help="file to write; - for raw s16 on standard output")
+    parser.add_argument("--key", type=Path, required=True, metavar="KEY", help="key file, from 'airmark keygen'")
+    parser.add_argument("--at", type=float, action="append", default=[], metavar="SECONDS", help="a mark starts here")
+    parser.add_argument(
+        "--near", type=float, action="append", default=[], metavar="SECONDS", help="here, or up to 1 s aside if better"
+    )
+    parser.add_argument("--from", dest="start", type=float, metavar="S", help="mark nothing before, seconds")
+    parser.add_argument("--to", dest="stop", type=float, metavar="S", help="mark nothing after, seconds")
+    parser.add_argument(
+        "--pattern", choices=("adaptive", "causal", "noise"), help="default: adaptive; pipes are always causal"
+    )
+    parser.add_argument(
+        "--strength", default="auto", metavar="auto|DB", help="dB against the host's smoothed spectrum (baselines: -20)"
+    )
+    parser.add_argument("--lossy", action="store_true", help="allow a lossy output format")
+    parser.add_argument("--force", action="store_true", help="overwrite an existing file")
+    parser.add_argument("--visqol", action="store_true", help="judge each mark by ViSQOL too (extra 'quality'; slow)")
+    parser.add_argument("--rate", type=int, metavar="HZ", help=f"of a pipe, default {PIPE_RATE}")
+    parser.add_argument("--channels", type=int, metavar="N", help=f"of a pipe, default {PIPE_CHANNELS}")
+    parser.add_argument("--json", action="store_true", help="print the marks as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Mark the recording or the pipe."""
+    from airmark.keys import Key
+
+    strength = _strength(args.strength)
+    key = Key.load(args.key)
+    if args.input == "-" or args.output == "-":
+        return _pipe(args, key, strength)
+    for option in ("rate", "channels"):
+        if getattr(args, option) is not None:
+            raise AirmarkError(f"--{option} is for raw sound on pipes: {args.input} has its own")
+    return _file(args, key, strength)
+
+
+def _strength(given: str) -> float | None:
+    from airmark.embedder import check_strength
+
+    if given == "auto":
+        return None
+    try:
+        strength = float(given)
+    except ValueError:
+        raise AirmarkError(f"--strength {given}: give 'auto' or dB, such as -20") from None
+    check_strength(strength)
+    return strength
+
+
+def _file(args: argparse.Namespace, key: Key, strength: float | None) -> int:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from airmark import audio
+    from airmark.embedder import Embedder, places_of, span_of
+
+    recording = audio.read(args.input)
+    target = audio.check_output(recording, args.output, lossy=args.lossy, force=args.force)
+    embedder = Embedder(
+        key, recording.rate, pattern=args.pattern or "adaptive", strength=strength, visqol=args.visqol
+    )
+    places = places_of(args.at, args.near, recording.rate)
+    span = span_of(args.start, args.stop, recording.rate, len(recording.samples))
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task("marking", total=None)
+        embedded = embedder.embed(
+            recording.samples,
+            places,
+            span,
+            target.sample_type,
+            lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    audio.write(embedded.samples, recording, target)
+    if args.json:
+        marks = [_as_json(m) for m in embedded.marks]
+        print(json.dumps({"rate": recording.rate, "samples": len(recording.samples), "marks": marks}, indent=1))
+    else:
+        _report(embedded.marks)
+    return 0
+
+
+def _pipe(args: argparse.Namespace, key: Key, strength: float | None) -> int:
+    from airmark import audio
+    from airmark.stream import LIVE_DB, StreamEmbedder
+
+    if args.input != "-" or args.output != "-":
+        raise AirmarkError("raw pipes go from - to -: 'airmark embed - - --rate HZ --channels N'")
+    unfit = {"--at": args.at, "--near": args.near, "--from": args.start, "--to": args.stop, "--json": args.json,
+             "--visqol": args.visqol, "--lossy": args.lossy}  # fmt: skip
+    for option, value in unfit.items():
+        if value not in (None, [], False):
+            raise AirmarkError(f"{option} is not for pipes: they are marked all through, without looking ahead")
+    if args.pattern not in (None, "causal"):
+        raise AirmarkError(f"--pattern {args.pattern} looks ahead or back: pipes are marked with the causal one")
+    rate, channels = args.rate or PIPE_RATE, args.channels or PIPE_CHANNELS
+    embedder = StreamEmbedder(key, rate, channels, strength=LIVE_DB if strength is None else strength)
+    print(f"marking {rate} Hz s16, {channels} channels; delay {embedder.delay} samples", file=sys.stderr)
+    output = sys.stdout.buffer
+    for block in audio.raw_blocks(sys.stdin.buffer, channels, max(1, rate // 100)):
+        audio.raw_write(output, embedder.process(block))
+    audio.raw_write(output, embedder.flush())
+    print(f"{embedder.marks} marks begun", file=sys.stderr)
+    return 0
+
+
+def _report(marks: list[Mark]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*COLUMNS[:5], *(["ViSQOL"] if any(m.quality and m.quality.visqol for m in marks) else []), "")
+    for m in marks:
+        q = m.quality
+        row = [f"{m.time_s:.3f} s", f"{m.strength_db:g} dB", f"{m.predicted_score:.1f}"]
+        row += [_figure(q.snr_db, ".1f", " dB"), _figure(q.zimtohrli, ".3f")] if q else ["", ""]
+        row += [_figure(q.visqol, ".2f")] if q and q.visqol else []
+        notes = (["weak: many rooms will swallow it"] if m.weak else []) + (["lowered to avoid clipping"] * m.lowered)
+        table.add_row(*row, "; ".join(notes))
+    Console(soft_wrap=True).print(table)
+    weak = sum(m.weak for m in marks)
+    print(f"{len(marks)} mark{'s' * (len(marks) != 1)}" + (f", {weak} of them weak" if weak else ""))
+
+
+def _figure(value: float | None, form: str, unit: str = "") -> str:
+    return "-" if value is None else format(value, form) + unit
+
+
+def _as_json(mark: Mark) -> dict[str, Any]:
+    return {
+        "sample": mark.sample,
+        "samples": mark.samples,
+        "time_s": mark.time_s,
+        "strength_db": mark.strength_db,
+        "predicted_score": mark.predicted_score,
+        "weak": mark.weak,
+        "lowered": mark.lowered,
+        "quality": _quality(mark.quality),
+    }
+
+
+def _quality(q: Quality | None) -> dict[str, float | None] | None:
+    import math
+
+    if q is None:
+        return None
+    # JSON has no infinity: a silent host or an empty mark has no ratio.
+    return {"snr_db": q.snr_db if math.isfinite(q.snr_db) else None, "zimtohrli": q.zimtohrli, "visqol": q.visqol}

@@ -250,9 +250,10 @@ def random_host(rng: np.random.Generator, repetitions: int, blocks: int, kind: s
     amplitudes = rng.exponential(size=(len(angles), 1))
     tones = amplitudes * np.exp(1j * angles[:, None] * np.arange(repetitions))
     half = np.arange(2 * repetitions * blocks)
-    period = 2 * int(rng.integers(2, keysearch.LONGEST_PERIOD + 1))
+    period = int(rng.integers(4, 2 * keysearch.LONGEST_PERIOD + 1))
+    period -= period % 2 if kind == "loop" else 0
     place = half % period
-    on = (half - rng.integers(period)) % period < rng.integers(1, period - 1)
+    on = (half - rng.integers(period)) % period < rng.integers(1, period)
     on |= kind in ("steady", "stationary")
     place, on = (np.moveaxis(values.reshape(repetitions, blocks, 2), 0, 2) for values in (place, on))
     sounds = on * tones[:, None, None, :]

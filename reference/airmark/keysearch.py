@@ -71,8 +71,8 @@ PILOT = 40
 """Rows of signs, and groups of them, in a pilot sample."""
 SECONDS = 120.0
 """Time after which the search for a key gives up."""
-LONGEST = 1024
-"""Blocks; the longest mark that a key is searched for."""
+LONGEST = 256
+"""Blocks; the longest mark that a key is searched for: the tables of gated hosts grow with it."""
 
 
 class Hosts:

@@ -33,9 +33,9 @@ LOUDEST_DB = -9.0
 """Over this a mark is audible whatever the host; no strength asked for may be higher."""
 QUIETEST_DB = -24.0
 """Below this a mark is not worth its place."""
-TARGET_SCORE = 9.0
+TARGET_SCORE = 10.5
 """Predicted score that strength ``auto`` aims at."""
-LEAST_ZIMTOHRLI = 4.955
+LEAST_ZIMTOHRLI = 4.95
 """Quality over the mark and QUALITY_MARGIN_S on either side that strength ``auto`` keeps."""
 WEAK_SCORE = 6.0
 """A mark predicted under this is called weak: it will be missed in many rooms."""

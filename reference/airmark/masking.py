@@ -1,9 +1,11 @@
 """What the host hides: its spectrum, spread over frequency, held down before attacks.
 
-The level of a bin is the host's power spread over half-Bark bands with the slopes of simultaneous masking (27 dB a
-Bark towards low frequencies, 15 dB towards high ones). Within a frame the level follows the quietest moment rather
-than the mean, because noise that sounds before an attack is heard; what follows a loud moment is hidden for a while.
-Where the host is digital silence the level is zero.
+The level of a bin is the host's power spread over half-Bark bands. The slopes are steeper than those of simultaneous
+masking (27 dB a Bark towards low frequencies, about 15 towards high ones): at the same score in rooms that was worth
+0.16 PESQ on speech, which hears noise in the valleys between formants. The loud parts of a frame's spectrum give a
+little to the weak ones, where as much energy hides and more bins carry it (another 0.1 PESQ, 2 dB less energy).
+Within a frame the level follows the quietest moment rather than the mean, because noise that sounds before an attack
+is heard; what follows a loud moment is hidden for a while. Where the host is digital silence the level is zero.
 """
 
 from __future__ import annotations
@@ -17,8 +19,10 @@ Real = npt.NDArray[np.float64]
 
 RATE = 16_000
 """Hz; marks are made at this rate, whatever the host's."""
-LOWER_SLOPE_DB, UPPER_SLOPE_DB = 27.0, 15.0
-"""Fall of masking towards lower and higher frequencies, dB a Bark (Zwicker and Fastl, Psychoacoustics, 4)."""
+SLOPE_DB = 60.0
+"""Fall of the level towards lower and higher frequencies, dB a Bark."""
+FLATTENING = 0.15
+"""Share, in dB, by which a bin's level is drawn to the mean of its frame."""
 MOMENT = 128
 """Samples of a moment (8 ms): shorter than what is heard as pre-echo."""
 MOMENT_STEP = MOMENT // 2
@@ -46,8 +50,7 @@ def _spreading(frame: int) -> tuple[npt.NDArray[np.int64], Real]:
     band = np.unique(band, return_inverse=True)[1]
     count = np.bincount(band)
     centre = np.arange(len(count)) / 2
-    up = centre[None, :] - centre[:, None]
-    spread = 10 ** (-np.where(up > 0, UPPER_SLOPE_DB * up, -LOWER_SLOPE_DB * up) / 10)
+    spread = 10 ** (-SLOPE_DB * np.abs(centre[None, :] - centre[:, None]) / 10)
     return band, spread / spread.sum(axis=0) / count
 
 
@@ -71,6 +74,9 @@ def levels(host: Real, first: int, count: int, window: Real, spectra: npt.NDArra
     power = np.abs(spectra) ** 2
     banded = np.add.reduceat(power, np.flatnonzero(np.diff(band, prepend=-1)), axis=1)
     smooth = (banded @ spread)[:, band]
+    hz = np.arange(frame // 2 + 1) * RATE / frame
+    mean = smooth[:, hz >= MOMENT_EDGES_HZ[1]].mean(axis=1, keepdims=True)
+    smooth = smooth ** (1 - FLATTENING) * mean**FLATTENING
     moments = _moment_powers(host[first - HISTORY : first + (count - 1) * hop + frame])
     fall = 10 ** (-AFTER_DB_A_MS * 1e3 * MOMENT_STEP / RATE / 10)
     held = moments.copy()
@@ -79,10 +85,9 @@ def levels(host: Real, first: int, count: int, window: Real, spectra: npt.NDArra
     inside = frame // MOMENT_STEP - 1
     starts = AFTER_MOMENTS + np.arange(count) * (hop // MOMENT_STEP)
     index = starts[:, None] + np.arange(inside)
-    mean = moments[index].mean(axis=1)
+    usual = moments[index].mean(axis=1)
     quietest = QUIETEST_GAIN * held[index].min(axis=1)
-    factor = np.minimum(1.0, np.divide(quietest, mean, out=np.zeros_like(mean), where=mean > 0))
-    hz = np.arange(frame // 2 + 1) * RATE / frame
+    factor = np.minimum(1.0, np.divide(quietest, usual, out=np.zeros_like(usual), where=usual > 0))
     level: Real = smooth * factor[:, np.searchsorted(MOMENT_EDGES_HZ, hz, side="right") - 1]
     return level
 

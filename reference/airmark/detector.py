@@ -64,7 +64,8 @@ class Detector:
 
         keys: one or more of one profile. rate: of the input, Hz, 8,000 to 192,000. threshold: lowest score that is
         reported; by default the one that gives ``false_alarms_per_day`` (one a year), all keys together.
-        Raises AirmarkError for keys of several profiles, a rate out of range or an engine unknown.
+        Raises AirmarkError for keys of several profiles, a rate out of range, an engine unknown, and a threshold that
+        is no number or given in both ways.
         """
         self.keys = [keys] if isinstance(keys, Key) else list(keys)
         if not self.keys:
@@ -74,9 +75,13 @@ class Detector:
             raise AirmarkError(f"no engine '{engine}': there are {', '.join(ENGINES)}")
         self.profile = keys_of_one_profile(self.keys)
         self.rate, self.engine = rate, engine
+        if threshold is not None and false_alarms_per_day is not None:
+            raise AirmarkError("give a threshold or a number of false alarms a day, not both: one follows from the other")
         if threshold is None:
             per_day = thresholds.ONE_A_YEAR if false_alarms_per_day is None else false_alarms_per_day
             threshold = thresholds.threshold(per_day, len(self.keys))
+        if not np.isfinite(threshold):
+            raise AirmarkError(f"a threshold of {threshold} is no score: give a number, such as 6.5")
         self.threshold = threshold
         grid = LagGrid(self.profile)
         columns = [k.columns for k in self.keys]

@@ -1,0 +1,443 @@
+"""The detector: the right place, clock and key, whatever the cut, level, rate or type of sound; nothing from junk."""
+
+from __future__ import annotations
+
+import os
+import tracemalloc
+from functools import cache
+from itertools import islice
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from airmark import channel, keysearch, thresholds
+from airmark.assets import data_path
+from airmark.detector import ENGINES, Detection, Detector
+from airmark.embedder import embed
+from airmark.errors import AirmarkError
+from airmark.frames import FrameStage, InputStage
+from airmark.keys import Key
+from airmark.profile import profile, profile_of_shape
+
+RATE = 16_000
+HOP = profile().hop
+MARK = profile().mark_samples
+LONG = os.environ.get("AIRMARK_LONG") == "1"
+
+Samples = NDArray[np.float64]
+
+
+@cache
+def keys() -> list[Key]:
+    return list(islice(keysearch.Search(profile(), np.random.default_rng(11)).found(), 3))
+
+
+@cache
+def clip(name: str = "music/vibeace_0.flac", seconds: float = 7.0, rate: int = RATE) -> Samples:
+    x, own = soundfile.read(data_path(name))
+    x = x[: round(seconds * own)]
+    out: Samples = x if own == rate else np.clip(soxr.resample(x, own, rate, "VHQ"), -1, 1)
+    out.setflags(write=False)
+    return out
+
+
+@cache
+def marked(rate: int = RATE, at: tuple[float, ...] = (2.5,), key: int = 0, seconds: float = 7.0) -> Samples:
+    """The clip with marks at fixed strength, (n,)."""
+    host = clip(seconds=seconds, rate=rate)
+    out: Samples = embed(host, rate, keys()[key], at=at, strength=-14, judge=False).samples[:, 0]
+    out.setflags(write=False)
+    return out
+
+
+def detect(samples: NDArray, rate: int = RATE, which: list[Key] | None = None, **options) -> list[Detection]:
+    detector = Detector(which or keys()[:1], rate, **options)
+    return detector.process(samples) + detector.flush()
+
+
+def cut(samples: NDArray, rng: np.random.Generator, longest: int) -> list[NDArray]:
+    """Blocks of random sizes, many of a single sample and some empty."""
+    out = []
+    start = 0
+    while start < len(samples):
+        size = int(rng.choice([0, 1, 1, rng.integers(1, 300), rng.integers(1, longest)]))
+        out.append(samples[start : start + size])
+        start += size
+    return out
+
+
+# Place and clock
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("rate", [8000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000, 192_000])
+def test_the_place_is_right_at_every_rate(rate: int, engine: str):
+    found = detect(marked(rate), rate, engine=engine)
+    assert len(found) == 1
+    assert abs(found[0].sample - 2.5 * rate) <= HOP * rate / RATE
+    assert found[0].time_s == found[0].sample / rate
+    assert found[0].key == 0
+    assert abs(found[0].drift_ppm) <= 10
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_place_is_right_between_hops(engine: str):
+    off = []
+    for shift in range(0, 2 * HOP, 37):
+        found = detect(marked()[shift:], engine=engine)
+        assert len(found) == 1
+        off.append(found[0].sample - (2.5 * RATE - shift))
+    assert max(map(abs, off)) <= HOP / 2
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+@pytest.mark.parametrize("ppm", [-200, -170, -130, -100, -63, -25, 0, 10, 40, 75, 115, 150, 200])
+def test_the_clock_is_measured(ppm: float, rate: int, engine: str):
+    received = channel.drift(marked(rate), ppm)
+    found = detect(received, rate, engine=engine)
+    assert len(found) == 1
+    assert abs(found[0].drift_ppm - ppm) <= 10
+    assert abs(found[0].sample - 2.5 * rate * (1 + ppm * 1e-6)) <= HOP * rate / RATE
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_marks_back_to_back_are_found_once_each(engine: str):
+    host = np.concatenate([clip("music/brahms_0.flac"), clip()])
+    embedded = embed(host, RATE, keys()[0], strength=-14, judge=False)
+    places = [mark.sample for mark in embedded.marks]
+    assert np.diff(places).tolist() == [MARK] * (len(places) - 1)
+    found = detect(embedded.samples, engine=engine)
+    assert len(found) == len(places) == 5
+    assert all(abs(d.sample - place) <= HOP for d, place in zip(found, places, strict=True))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("rate", [8000, 16_000, 44_100])
+def test_a_mark_at_either_end_of_a_file(rate: int, engine: str):
+    samples = marked(rate)
+    first, last = round(2.5 * rate), -(-MARK * rate // RATE)
+    for part, place in ((samples[first:], 0), (samples[: first + last], first), (samples[first : first + last], 0)):
+        found = detect(part, rate, engine=engine)
+        assert len(found) == 1
+        assert abs(found[0].sample - place) <= HOP * rate / RATE
+        assert found[0].sample >= 0
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_two_keys_overlap(engine: str):
+    one = embed(clip(), RATE, keys()[0], at=[1.5], strength=-12, judge=False).samples
+    both = embed(one, RATE, keys()[1], at=[2.6], strength=-12, judge=False).samples
+    found = detect(both, which=keys(), engine=engine)
+    assert [d.key for d in found] == [0, 1]
+    assert abs(found[0].sample - 1.5 * RATE) <= HOP
+    assert abs(found[1].sample - 2.6 * RATE) <= HOP
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_keys_do_not_change_each_other(engine: str):
+    """Each of several keys finds what it finds alone, under its index."""
+    samples = np.concatenate([marked(key=1), marked(key=0)])
+    together = detect(samples, which=[keys()[2], keys()[0], keys()[1]], engine=engine, threshold=4.5)
+    assert [d.key for d in together if d.score > 7] == [2, 1]
+    for index, key in enumerate([keys()[2], keys()[0], keys()[1]]):
+        alone = detect(samples, which=[key], engine=engine, threshold=4.5)
+        same = [d for d in together if d.key == index]
+        assert [(d.sample, d.score, d.drift_ppm) for d in alone] == [(d.sample, d.score, d.drift_ppm) for d in same]
+
+
+def test_engines_agree():
+    """What the staged engine reports has the yardstick's score; here both find all."""
+    samples = np.concatenate([marked(), clip("speech/libri_M_6836_7278.flac"), marked(key=1)])
+    full, staged = (detect(samples, which=keys(), engine=engine) for engine in ("full", "float"))
+    assert [(d.key, d.score) for d in staged] == [(d.key, d.score) for d in full]
+    assert len(full) == 2
+
+
+@pytest.mark.parametrize("shape", [(16, 2), (8, 4), (24, 1)])
+def test_other_shapes_of_key(shape: tuple[int, int]):
+    key = keysearch.generate(profile_of_shape(*shape), np.random.default_rng(4))
+    samples = embed(clip(), RATE, key, at=[1.7], strength=-12, judge=False).samples
+    for engine in ENGINES:
+        found = detect(samples, which=[key], engine=engine)
+        assert len(found) == 1
+        assert abs(found[0].sample - 1.7 * RATE) <= HOP
+
+
+# The same whatever the form
+
+
+@cache
+def whole(rate: int, engine: str, type_name: str) -> tuple[list[Detection], float]:
+    detector = Detector(keys(), rate, engine=engine, threshold=3.0)
+    found = detector.process(as_type(marked(rate, seconds=5.5), type_name)) + detector.flush()
+    return found, detector.score
+
+
+def as_type(samples: Samples, name: str) -> NDArray:
+    return np.rint(samples * 32767).astype(np.int16) if name == "int16" else samples.astype(name)
+
+
+@settings(max_examples=24, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    rate=st.sampled_from([8000, 16_000, 44_100, 48_000]),
+    engine=st.sampled_from(ENGINES),
+    type_name=st.sampled_from(["int16", "float32", "float64"]),
+    longest=st.sampled_from([600, 5000, 40_000]),
+)
+def test_chunking_does_not_matter(seed: int, rate: int, engine: str, type_name: str, longest: int):
+    samples = as_type(marked(rate, seconds=5.5), type_name)
+    detector = Detector(keys(), rate, engine=engine, threshold=3.0)
+    found = [d for block in cut(samples, np.random.default_rng(seed), longest) for d in detector.process(block)]
+    found += detector.flush()
+    assert (found, detector.score) == whole(rate, engine, type_name)
+    assert any(d.score > 7 for d in found)
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_single_samples_are_enough(rate: int):
+    samples = as_type(marked(rate, seconds=5.5), "float64")
+    start = len(samples) // 2
+    detector = Detector(keys(), rate, threshold=3.0)
+    found = detector.process(samples[:start])
+    for sample in samples[start : start + 3000]:
+        found += detector.process(sample[None])
+    found += detector.process(samples[start + 3000 :]) + detector.flush()
+    assert found == whole(rate, "float", "float64")[0]
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_reset_is_a_new_detector(rate: int, engine: str):
+    detector = Detector(keys(), rate, engine=engine, threshold=3.0)
+    detector.process(clip("speech/libri_M_6836_7278.flac", rate=rate)[: rate * 4 + 123])
+    detector.reset()
+    assert detector.score == 0
+    assert (detector.process(marked(rate, seconds=5.5)) + detector.flush(), detector.score) == whole(
+        rate, engine, "float64"
+    )
+
+
+def test_types_of_samples():
+    pcm = as_type(marked(), "int16")
+    found = detect(pcm, threshold=3.0)
+    assert found == detect(pcm / 32768.0, threshold=3.0)
+    assert found == detect((pcm / 32768.0).astype(np.float32), threshold=3.0)
+    assert found == detect(np.stack([pcm, pcm], axis=1), threshold=3.0)
+    assert found == detect(pcm[:, None], threshold=3.0)
+
+
+def test_the_input_is_left_alone():
+    samples = marked().copy()
+    detect(samples)
+    assert np.array_equal(samples, marked())
+
+
+@pytest.mark.parametrize("level_db", [-60, -50, -40, -20, 0])
+def test_level_does_not_matter(level_db: float):
+    loudest = marked() / np.abs(marked()).max()
+    found = detect(loudest * 10 ** (level_db / 20))
+    assert len(found) == 1
+    assert abs(found[0].sample - 2.5 * RATE) <= HOP
+    if level_db >= -40:
+        pcm = np.rint(loudest * 10 ** (level_db / 20) * 32767).astype(np.int16)
+        assert len(detect(pcm)) == 1
+
+
+def test_offset_and_clipping_do_not_hide_a_mark():
+    for heard in (marked() * 0.7 + 0.3, np.clip(4 * marked(), -1, 1), -marked()):
+        found = detect(heard)
+        assert len(found) == 1
+        assert abs(found[0].sample - 2.5 * RATE) <= HOP
+
+
+# Junk
+
+
+def junk(name: str, rate: int) -> NDArray:
+    n = 8 * rate
+    time = np.arange(n) / rate
+    return {
+        "silence": lambda: np.zeros(n),
+        "silence, int16": lambda: np.zeros(n, np.int16),
+        "negative zero": lambda: -np.zeros(n),
+        "offset": lambda: np.full(n, 0.3),
+        "full scale": lambda: np.full(n, -1.0),
+        "full scale, int16": lambda: np.full(n, -32768, np.int16),
+        "flips": lambda: np.where(np.arange(n) % 2, 1.0, -1.0),
+        "flips, int16": lambda: np.where(np.arange(n) % 2, 32767, -32768).astype(np.int16),
+        "square": lambda: np.sign(np.sin(2 * np.pi * 100 * time)),
+        "square on the grid": lambda: np.sign(np.sin(2 * np.pi * 125 * time + 0.1)),
+        "clipped": lambda: np.clip(100 * np.sin(2 * np.pi * 441.3 * time), -1, 1),
+        "sine": lambda: np.sin(2 * np.pi * 1000 * time),
+        "click": lambda: np.eye(1, n, n // 2)[0],
+        "clicks": lambda: (np.arange(n) % (rate // 8) == 0).astype(float),
+        "last bit": lambda: np.random.default_rng(0).integers(-1, 2, n).astype(np.int16),
+        "gaps": lambda: np.where((time * 3) % 1 < 0.5, np.random.default_rng(0).standard_normal(n) * 0.1, 0.0),
+        "noise": lambda: np.random.default_rng(1).uniform(-1, 1, n),
+        "far beyond full scale": lambda: np.random.default_rng(2).standard_normal(n) * 1e30,
+        "denormal": lambda: np.random.default_rng(2).standard_normal(n) * 1e-310,
+    }[name]()
+
+
+JUNK = ("silence", "silence, int16", "negative zero", "offset", "full scale", "full scale, int16", "flips")
+JUNK += ("flips, int16", "square", "square on the grid", "clipped", "sine", "click", "clicks", "last bit", "gaps")
+JUNK += ("noise", "far beyond full scale", "denormal")
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+@pytest.mark.parametrize("name", JUNK)
+def test_junk_is_not_a_mark(name: str, rate: int):
+    with np.errstate(all="raise", under="ignore"):
+        for engine in ENGINES:
+            detector = Detector(keys(), rate, engine=engine, threshold=-50.0 if engine == "full" else 0.0)
+            levels = []
+            found = []
+            for block in np.array_split(junk(name, rate), 40):
+                found += detector.process(block)
+                levels.append(detector.score)
+            found += detector.flush()
+            assert np.isfinite(levels).all()
+            assert np.isfinite([(d.score, d.drift_ppm, d.time_s) for d in found]).all()
+            assert all(d.score < thresholds.threshold(thresholds.ONE_A_YEAR) for d in found)
+            assert len(found) or engine == "float"
+
+
+def test_a_gap_of_silence_or_offset_before_a_mark_changes_nothing():
+    for before in (np.zeros(3 * RATE), np.full(3 * RATE, 0.5)):
+        found = detect(np.concatenate([before, marked()]))
+        assert [abs(d.sample - 5.5 * RATE) <= HOP for d in found] == [True]
+
+
+def test_shipped_recordings_are_silent():
+    for name in ("music/vibeace_0.flac", "music/brahms_0.flac", "speech/libri_M_6836_7278.flac"):
+        assert detect(clip(name), which=keys(), engine="full") == []
+
+
+# Wrong use
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_samples_that_are_not_numbers(value: float):
+    detector = Detector(keys(), RATE, threshold=3.0)
+    samples = marked(seconds=5.5)
+    bad = samples[:1000].copy()
+    bad[500] = value
+    with pytest.raises(AirmarkError, match="not finite"):
+        detector.process(bad)
+    # Nothing of the refused block was taken.
+    assert detector.process(samples) + detector.flush() == whole(RATE, "float", "float64")[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rate": 3}, "sample rate of 3 Hz"),
+        ({"rate": 1_000_000}, "sample rate of 1000000 Hz"),
+        ({"engine": "fast"}, "no engine 'fast': there are full, float"),
+        ({"threshold": np.nan}, "threshold"),
+        ({"threshold": np.inf}, "threshold"),
+        ({"false_alarms_per_day": np.nan}, "false alarms a day"),
+        ({"false_alarms_per_day": 0.0}, "false alarms a day"),
+        ({"false_alarms_per_day": -1.0}, "false alarms a day"),
+        ({"threshold": 6.0, "false_alarms_per_day": 1.0}, "threshold"),
+        ({"keys": []}, "at least one key"),
+    ],
+)
+def test_wrong_use(options: dict, message: str):
+    with pytest.raises(AirmarkError, match=message):
+        Detector(**({"keys": keys(), "rate": RATE} | options))
+
+
+def test_keys_of_two_profiles():
+    other = Key(np.ones((8, 2, 4)), profile_of_shape(8, 2))
+    with pytest.raises(AirmarkError, match="another profile"):
+        Detector([keys()[0], other])
+
+
+# Threshold
+
+
+@given(st.floats(1e-9, 1e3), st.floats(1.01, 10), st.integers(1, 1000))
+def test_thresholds_are_monotone(per_day: float, factor: float, count: int):
+    threshold = thresholds.threshold(per_day, count)
+    assert thresholds.threshold(per_day * factor, count) < threshold
+    assert thresholds.threshold(per_day, count + 1) > threshold
+    assert thresholds.per_day(threshold, count) == pytest.approx(per_day, rel=1e-6)
+    assert thresholds.per_day(threshold + 0.1, count) < per_day
+
+
+def test_the_default_is_one_a_year_all_keys_together():
+    one, three = Detector(keys()[0]), Detector(keys())
+    assert thresholds.per_day(one.threshold) == pytest.approx(1 / 365.25)
+    assert thresholds.per_day(three.threshold, 3) == pytest.approx(1 / 365.25)
+    assert three.threshold > one.threshold
+    assert Detector(keys()[0], false_alarms_per_day=1).threshold < one.threshold
+    assert Detector(keys()[0], threshold=4.25).threshold == 4.25
+
+
+# The first stages
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=20, deadline=None)
+def test_frames_do_not_depend_on_level(seed: int):
+    x = np.random.default_rng(seed).standard_normal(2000) * 0.1
+    frames = [FrameStage(profile()).process(x * gain) for gain in (1.0, 0.125, 8.0, 0.3)]
+    for other in frames[1:]:
+        # Only what lies next to zero may turn: parts under half a 16-bit step are drawn, and rounding differs.
+        assert (frames[0] != other).mean() < 2e-3
+    assert set(np.unique(frames[0].real)) == set(np.unique(frames[0].imag)) == {-1.0, 1.0}
+
+
+def test_zeros_are_drawn_and_do_not_repeat():
+    frames = FrameStage(profile()).process(np.zeros(RATE * 60))
+    assert set(np.unique(frames.real)) == {-1.0, 1.0}
+    assert abs(frames.mean()) < 0.05
+    x = np.stack([frames.real, frames.imag], axis=-1).reshape(len(frames), -1)
+    for lag in range(1, 600):
+        assert abs((x[lag:] * x[:-lag]).mean()) < 0.06
+
+
+@pytest.mark.parametrize("rate", [8000, 44_100, 48_000, 192_000])
+def test_the_rate_conversion_keeps_the_place(rate: int):
+    x = np.zeros(rate)
+    x[rate // 2] = 1
+    stage = InputStage(rate, profile())
+    y = np.concatenate([stage.process(x), stage.process(np.zeros(rate))])
+    assert int(np.argmax(np.abs(y))) == RATE // 2
+
+
+# Memory
+
+
+def test_memory_does_not_grow():
+    """An hour of sound where AIRMARK_LONG=1, else a minute: thirty marks' length."""
+    rate = 44_100
+    detector = Detector(keys()[0], rate)
+    second = np.random.default_rng(0).integers(-3000, 3000, rate).astype(np.int16)
+    second[: len(second) // 2] = marked(rate)[3 * rate : 3 * rate + len(second) // 2] * 32767
+
+    def listen(seconds: int) -> None:
+        for _ in range(seconds):
+            for block in np.array_split(second, 10):
+                detector.process(block)
+
+    listen(10)
+    tracemalloc.start()
+    try:
+        listen(5)
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        listen(3600 if LONG else 60)
+        after, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 20_000
+    assert peak - before < 20_000_000

@@ -1,0 +1,281 @@
+"""``airmark benchmark``: measure the speed, and the false alarms on sound without a mark."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airmark.errors import AirmarkError
+
+if TYPE_CHECKING:
+    from airmark.keys import Key
+    from airmark.null import Event, Fit, Heard
+
+PICTURE = "null.png"
+TABLE = "null.json"
+
+
+def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
+    """Register ``benchmark`` and what it measures."""
+    parser = subparsers.add_parser("benchmark", help="measure speed or false alarms")
+    which = parser.add_subparsers(dest="benchmark", required=True, metavar="WHAT")
+
+    speed = which.add_parser(
+        "speed",
+        help="times faster than real time, on one core",
+        description="Mark and detect the demo's recording on one core with one thread, and tell how many times faster "
+        "than real time that is in CPU time. Exit status: 0 all targets met, 1 not.",
+    )
+    speed.add_argument("--runs", type=int, default=5, metavar="N", help="the median of so many counts, default 5")
+    speed.add_argument("--json", action="store_true", help="print the result as JSON")
+    speed.set_defaults(run=run_speed)
+
+    null = which.add_parser(
+        "null",
+        help="false alarms on sound without a mark",
+        description="Listen with many keys to recordings without a mark and to sounds that repeat themselves, count "
+        "what is reported from each score on, and fit the number of independent looks a day. With "
+        "OPENBLAS_NUM_THREADS=1 each job keeps to one core.",
+    )
+    null.add_argument(
+        "--audio", type=Path, nargs="+", action="extend", default=[], metavar="DIR",
+        help="folders with unmarked recordings (flac, wav, ogg; subfolders too, but none named rir)",
+    )  # fmt: skip
+    null.add_argument("--keys", type=int, default=256, metavar="N", help="default 256; one in 16 is searched for")
+    null.add_argument("--engine", choices=("full", "float"), default="full", help="whose events to fit, default full")
+    null.add_argument("--fit-from", type=float, default=5.0, metavar="SCORE", help="fit events from there, default 5")
+    null.add_argument("--seed", type=int, default=0, metavar="N", help="draws the keys, default 0")
+    null.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at a time, default 1")
+    null.add_argument("--no-hosts", action="store_true", help="leave out the sounds that repeat themselves")
+    null.add_argument("--json", action="store_true", help="print the result as JSON")
+    null.add_argument("--out", type=Path, metavar="DIR", help=f"write {PICTURE} and {TABLE} there")
+    null.add_argument("--force", action="store_true", help="overwrite them")
+    null.set_defaults(run=run_null)
+
+
+def run_speed(args: argparse.Namespace) -> int:
+    """Measure the speed; returns 0 where all targets are met."""
+    from airmark import speed
+
+    _check("--runs", args.runs, 1, 1000)
+    result = speed.measure_apart(args.runs)
+    rows = result["rows"]
+    missed = [row for row in rows if row["target"] is not None and row["times_real_time"] < row["target"]]
+    if args.json:
+        print(json.dumps(result, indent=1))
+        return int(bool(missed))
+    print(f"{result['machine']}, one core; Python {result['python']}, numpy {result['numpy']}")
+    print(f"{result['sound_s']:.1f} s of sound, median of {result['runs']} runs, CPU time")
+    print(f"{'':32}{'rate':>8}{'channels':>10}{'x real time':>13}{'target':>8}")
+    for row in rows:
+        target = "" if row["target"] is None else f"{row['target']:8.0f}"
+        print(f"{row['what']:32}{row['rate']:8}{row['channels']:10}{row['times_real_time']:13.1f}{target}")
+    print("all targets met" if not missed else f"missed: {', '.join(row['what'] for row in missed)}")
+    return int(bool(missed))
+
+
+def run_null(args: argparse.Namespace) -> int:
+    """Measure false alarms; returns 0."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from airmark import hardhosts, null
+
+    _check("--keys", args.keys, 1, 1 << 16)
+    _check("--jobs", args.jobs, 1, 1024)
+    _check("--seed", args.seed, 0, 2**64 - 1)
+    if not null.LEAST_SCORE <= args.fit_from <= 6:
+        raise AirmarkError(f"--fit-from {args.fit_from:g}: give a score from {null.LEAST_SCORE:g} to 6")
+    if not args.audio and args.no_hosts:
+        raise AirmarkError("nothing to listen to: give --audio DIR, or leave out --no-hosts")
+    _check_free(args.out, args.force)
+    units = null.recordings(args.audio) if args.audio else []
+    started = time.process_time()
+    console = Console(stderr=True)
+    heard: list[Heard] = []
+    hosts: list[dict[str, Any]] = []
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task("searching for keys", total=None)
+        keys = null.keys_with_symmetries(args.keys, args.seed)
+        progress.update(task, description="listening", total=len(units))
+        heard = null.measure(units, keys, jobs=args.jobs, progress=lambda _: progress.advance(task))
+        if not args.no_hosts:
+            names = hardhosts.names()
+            task = progress.add_task("sounds that repeat themselves", total=len(names))
+            for name in names:
+                hosts.append(_host(name, keys))
+                progress.advance(task)
+    result = _result(args, keys, heard, hosts) | {"cpu_s": time.process_time() - started}
+    if args.out is not None:
+        args.out.mkdir(parents=True, exist_ok=True)
+        _write(args.out, result, _fit(heard, len(keys), args.fit_from, args.engine) if heard else None)
+    if args.json:
+        print(json.dumps(result, indent=1))
+    else:
+        _print(result)
+    return 0
+
+
+def _check(option: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise AirmarkError(f"{option} {value}: give a whole number from {least} to {most}")
+
+
+def _check_free(folder: Path | None, force: bool) -> None:
+    if folder is None:
+        return
+    if folder.exists() and not folder.is_dir():
+        raise AirmarkError(f"{folder}: is no folder; name another")
+    for name in (PICTURE, TABLE):
+        if (folder / name).exists() and not force:
+            raise AirmarkError(f"{folder / name}: exists already; name another folder, or overwrite it with --force")
+
+
+def _host(name: str, keys: Sequence[Key]) -> dict[str, Any]:
+    """What all keys report on one of the sounds that repeat themselves."""
+    from airmark import hardhosts, thresholds
+    from airmark.null import NullScorer
+
+    year = thresholds.threshold(thresholds.ONE_A_YEAR)
+    full, passed, samples = NullScorer(keys, hardhosts.RATE).events([hardhosts.make(name)])
+    return {
+        "host": name,
+        "key_hours": samples / hardhosts.RATE / 3600 * len(keys),
+        "events": {"full": len(full), "float": len(passed)},
+        "highest": {"full": _highest(full), "float": _highest(passed)},
+        "over_one_a_year": {
+            "full": sum(event.score >= year for event in full),
+            "float": sum(event.score >= year for event in passed),
+        },
+    }
+
+
+def _highest(events: Sequence[Event]) -> float | None:
+    return max((event.score for event in events), default=None)
+
+
+def _fit(heard: Sequence[Heard], keys: int, fitted_from: float, engine: str) -> Fit:
+    from airmark import null
+
+    events = [one.full if engine == "full" else one.float for one in heard]
+    days = [one.seconds / 86400 * keys for one in heard]
+    return null.fit([[event.score for event in each] for each in events], days, fitted_from)
+
+
+def _result(
+    args: argparse.Namespace, keys: Sequence[Key], heard: Sequence[Heard], hosts: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Everything as JSON."""
+    from airmark import null, thresholds
+
+    seconds_a_frame = keys[0].profile.hop / keys[0].profile.rate
+    highest = sorted(((event, one.name) for one in heard for event in one.full), key=lambda x: -x[0].score)[:50]
+    result: dict[str, Any] = {
+        "keys": len(keys),
+        "seed": args.seed,
+        "engine": args.engine,
+        "least_score": null.LEAST_SCORE,
+        "one_a_year": thresholds.threshold(thresholds.ONE_A_YEAR),
+        "hours": sum(one.seconds for one in heard) / 3600,
+        "key_hours": sum(one.seconds for one in heard) / 3600 * len(keys),
+        "hosts": hosts,
+    }
+    if not heard:
+        return result
+    fit = _fit(heard, len(keys), args.fit_from, args.engine)
+    other = "float" if args.engine == "full" else "full"
+    counts = [
+        sum(event.score >= z for one in heard for event in (one.full if other == "full" else one.float))
+        for z in null.THRESHOLDS
+    ]
+    return result | {
+        "looks_a_day": {"fitted_from": fit.fitted_from, "value": fit.looks_a_day, "low": fit.low, "high": fit.high},
+        "levels": [
+            level._asdict() | {f"{other}_events": count} for level, count in zip(fit.levels, counts, strict=True)
+        ],
+        "recordings": [
+            {
+                "name": one.name,
+                "seconds": one.seconds,
+                "events_from_fit": sum(e.score >= fit.fitted_from for e in one.full),
+                "highest": {"full": _highest(one.full), "float": _highest(one.float)},
+            }
+            for one in heard
+        ],
+        "highest_events": [
+            {"score": e.score, "recording": name, "time_s": e.place * seconds_a_frame, "key": e.key}
+            for e, name in highest
+        ],
+    }
+
+
+def _print(result: dict[str, Any]) -> None:
+    other = "float" if result["engine"] == "full" else "full"
+    if "levels" in result:
+        looks = result["looks_a_day"]
+        print(
+            f"{result['hours']:.2f} h of sound, {result['keys']} keys (seed {result['seed']}): "
+            f"{result['key_hours']:.0f} key-hours"
+        )
+        print(
+            f"independent looks a day and key, {result['engine']} engine, fitted from {looks['fitted_from']:g}: "
+            f"{looks['value']:.3g} (95 %: {looks['low']:.3g} to {looks['high']:.3g})"
+        )
+        print(f"{'score':>6}{'events':>8}{'a key-day':>11}{'expected':>10}{'ratio':>7}{'95 %':>16}{other:>8}")
+        for row in result["levels"]:
+            interval = f"{row['low']:.2f} to {row['high']:.2f}"
+            print(
+                f"{row['threshold']:6.2f}{row['events']:8}{row['per_key_day']:11.3g}{row['expected']:10.3g}"
+                f"{row['ratio']:7.2f}{interval:>16}{row[f'{other}_events']:8}"
+            )
+        print("highest events:")
+        for event in result["highest_events"][:8]:
+            print(f"{event['score']:6.2f}  {event['recording']} at {event['time_s']:.1f} s")
+    if result["hosts"]:
+        print(f"\n{'sounds that repeat themselves':40}{'highest score':>16}{'over one a year':>17}")
+        print(f"{'':40}{'full':>8}{'float':>8}{'full':>8}{'float':>9}")
+        for row in result["hosts"]:
+            scores = [
+                f"< {result['least_score']:g}" if score is None else f"{score:.2f}" for score in row["highest"].values()
+            ]
+            over = row["over_one_a_year"]
+            print(f"{row['host']:40}{scores[0]:>8}{scores[1]:>8}{over['full']:8}{over['float']:9}")
+
+
+def _write(folder: Path, result: dict[str, Any], fit: Fit | None) -> None:
+    """The table, and the picture where there is a fit."""
+    part = folder / f".{TABLE}.part"
+    part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    part.replace(folder / TABLE)
+    if fit is None:
+        return
+    import numpy as np
+    from matplotlib.figure import Figure
+    from scipy.stats import norm
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    counted = [level for level in fit.levels if level.events]
+    z = np.linspace(fit.levels[0].threshold, 7, 200)
+    axes.fill_between(z, fit.low * norm.sf(z), fit.high * norm.sf(z), alpha=0.25, color="C0")
+    axes.plot(z, fit.looks_a_day * norm.sf(z), color="C0", label=f"{fit.looks_a_day:.3g} looks a day, normal")
+    rate = np.array([level.per_key_day for level in counted])
+    per_event = rate / np.array([level.ratio for level in counted])
+    low, high = (per_event * np.array([getattr(level, end) for level in counted]) for end in ("low", "high"))
+    axes.errorbar(
+        [level.threshold for level in counted], rate, (np.maximum(rate - low, 0), np.maximum(high - rate, 0)),
+        fmt="o", color="C1", capsize=3, label=f"measured, {result['engine']} engine",
+    )  # fmt: skip
+    for name, a_day in (("one a day", 1.0), ("one a month", 12 / 365.25), ("one a year", 1 / 365.25)):
+        axes.axhline(a_day, color="0.6", linewidth=0.8)
+        axes.text(7, a_day, name, ha="right", va="bottom", color="0.4", fontsize="small")
+    axes.set(yscale="log", xlabel="threshold (score)", ylabel="false alarms a day and key", xlim=(z[0] - 0.1, 7))
+    axes.set_title(f"Sound without a mark: {result['key_hours']:.0f} key-hours, {result['hours']:.2f} h of recordings")
+    axes.legend()
+    part = folder / f".{PICTURE}.part"
+    figure.savefig(part, format="png", dpi=130)
+    part.replace(folder / PICTURE)

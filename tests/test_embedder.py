@@ -1,0 +1,400 @@
+"""The embedder: marks where they were asked for, as strong as asked for, and nothing else changed."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from airmark import embedder, keysearch
+from airmark.assets import data_path
+from airmark.audio import quantise
+from airmark.cli import main
+from airmark.detector import Detector
+from airmark.embedder import embed
+from airmark.errors import AirmarkError
+from airmark.keys import Key
+from airmark.profile import profile
+
+RATE = 16_000
+MARK = profile().mark_samples
+HOP = profile().hop
+
+Samples = NDArray[np.float64]
+
+
+@cache
+def keys() -> list[Key]:
+    return list(islice(keysearch.Search(profile(), np.random.default_rng(12)).found(), 2))
+
+
+@cache
+def clip(name: str = "music/vibeace_0.flac", rate: int = RATE, seconds: float = 6.0) -> Samples:
+    x, own = soundfile.read(data_path(name))
+    x = x[: round(seconds * own)]
+    x = x if own == rate else soxr.resample(x, own, rate, "VHQ")
+    out = quantise(np.clip(x, -1, 1 - 2.0**-15), "PCM_16")
+    out.setflags(write=False)
+    return out
+
+
+def places(samples: NDArray, rate: int = RATE, key: Key | None = None) -> list[int]:
+    detector = Detector(key or keys()[0], rate)
+    return [d.sample for d in detector.process(samples) + detector.flush()]
+
+
+def outside(n: int, marks: list[embedder.Mark]) -> NDArray[np.bool_]:
+    """Which of n samples are in no mark."""
+    out = np.ones(n, bool)
+    for mark in marks:
+        out[mark.sample : mark.sample + mark.samples] = False
+    return out
+
+
+# Places
+
+
+@pytest.mark.parametrize("pattern", ["adaptive", "causal", "noise"])
+@pytest.mark.parametrize("rate", [8000, 16_000, 44_100, 96_000])
+def test_marks_are_where_they_were_asked_for(pattern: str, rate: int):
+    host = clip(rate=rate)
+    embedded = embed(host, rate, keys()[0], at=[3.8, 0.8], pattern=pattern, strength=-12, judge=False)
+    assert [m.sample for m in embedded.marks] == [round(0.8 * rate), round(3.8 * rate)]
+    assert {m.samples for m in embedded.marks} == {-(-MARK * rate // RATE)}
+    assert [m.time_s for m in embedded.marks] == [m.sample / rate for m in embedded.marks]
+    assert embedded.samples.shape == (len(host), 1)
+    changed = embedded.samples[:, 0] != host
+    assert not changed[outside(len(host), embedded.marks)].any()
+    assert changed[~outside(len(host), embedded.marks)].mean() > 0.9
+    found = places(embedded.samples, rate)
+    assert len(found) == 2
+    assert all(abs(f - m.sample) <= HOP * rate / RATE for f, m in zip(found, embedded.marks, strict=True))
+
+
+def test_the_host_is_left_alone():
+    host = clip().copy()
+    embed(host, RATE, keys()[0], at=[1.0], strength=-12, judge=False)
+    assert np.array_equal(host, clip())
+
+
+def test_near_moves_to_a_better_place():
+    """A host that sounds only after the place asked for."""
+    host = clip().copy()
+    host[: round(1.6 * RATE)] = 0
+    asked = 1.0
+    at, near = (
+        embed(host, RATE, keys()[0], strength=-14, judge=False, **{kind: [asked]}).marks[0] for kind in ("at", "near")
+    )
+    assert at.sample == asked * RATE
+    assert abs(near.sample - asked * RATE) <= embedder.NEAR_S * RATE
+    assert near.sample > at.sample
+    assert near.predicted_score > at.predicted_score
+
+
+@pytest.mark.parametrize(("at", "near"), [(0.2, 1.5), (3.5, 0.9), (2.2, 0.0), (0.0, 3.9)])
+def test_near_gives_way_to_at_and_to_the_ends(at: float, near: float):
+    marks = embed(clip(), RATE, keys()[0], at=[at], near=[near], strength=-14, judge=False).marks
+    first, second = (m.sample for m in marks)
+    assert second - first >= MARK
+    assert round(at * RATE) in (first, second)
+    assert abs((second if at < near else first) - near * RATE) <= embedder.NEAR_S * RATE
+    assert first >= 0
+    assert second + MARK <= len(clip())
+
+
+def test_everywhere_is_mark_after_mark_from_the_first_sound():
+    host = clip().copy()
+    host[:5000] = 0
+    first = int(np.flatnonzero(host)[0])
+    marks = embed(host, RATE, keys()[0], strength=-14, judge=False).marks
+    assert [m.sample for m in marks] == list(range(first, len(host) - MARK + 1, MARK))
+
+
+def test_span():
+    marks = embed(clip(), RATE, keys()[0], span=(1.5, 6.0), strength=-14, judge=False).marks
+    assert [m.sample for m in marks] == [24_000, 24_000 + MARK]
+    marks = embed(clip(), RATE, keys()[0], near=[1.6], span=(1.5, 6.0), strength=-14, judge=False).marks
+    assert 24_000 <= marks[0].sample <= 6 * RATE - MARK
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"at": [1.0, 2.0]}, "over another one"),
+        ({"at": [1.0, 1.0]}, "over another one"),
+        ({"at": [5.5]}, "not inside"),
+        ({"at": [100.0]}, "not inside"),
+        ({"near": [100.0]}, "not inside"),
+        ({"at": [-1.0]}, "no place"),
+        ({"at": [np.nan]}, "no place"),
+        ({"near": [np.inf]}, "no place"),
+        ({"at": [1.0], "span": (2.0, 6.0)}, "not inside"),
+        ({"span": (3.0, 2.0)}, "not inside"),
+        ({"span": (3.0, 3.0)}, "not inside"),
+        ({"span": (0.0, 8.0)}, "not inside"),
+        ({"span": (-1.0, 3.0)}, "no place"),
+        ({"span": (0.0, np.nan)}, "no place"),
+        ({"span": (0.0, 1.0)}, "too short"),
+        ({"strength": -3.0}, "audible"),
+        ({"strength": np.nan}, "strength"),
+        ({"strength": np.inf}, "audible"),
+        ({"strength": -200.0}, "nothing to find"),
+        ({"pattern": "loud"}, "no pattern 'loud'"),
+    ],
+)
+def test_wrong_use(options: dict, message: str):
+    with pytest.raises(AirmarkError, match=message):
+        embed(clip(), RATE, keys()[0], judge=False, **options)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_samples_that_are_not_numbers(value: float):
+    host = clip().copy()
+    host[3] = value
+    with pytest.raises(AirmarkError, match="not finite"):
+        embed(host, RATE, keys()[0], judge=False)
+
+
+def test_silence_is_not_marked():
+    with pytest.raises(AirmarkError, match="digital silence"):
+        embed(np.zeros(5 * RATE), RATE, keys()[0])
+    host = np.concatenate([np.zeros(3 * RATE), clip()])
+    embedded = embed(host, RATE, keys()[0], at=[0.5, 3.5], strength=-14, judge=False)
+    assert [m.sample for m in embedded.marks] == [round(3.5 * RATE)]
+    assert not embedded.samples[: 3 * RATE].any()
+    # A mark half in silence: the silent half stays silent.
+    embedded = embed(host, RATE, keys()[0], at=[2.0], strength=-12, judge=False)
+    assert np.abs(embedded.samples[: 3 * RATE - 512]).max() == 0
+
+
+# Strength and quality
+
+
+@pytest.mark.parametrize("pattern", ["adaptive", "causal", "noise"])
+def test_louder_is_predicted_higher(pattern: str):
+    marks = [
+        embed(clip(), RATE, keys()[0], at=[2.0], pattern=pattern, strength=db).marks[0]
+        for db in (-30, -24, -18, -14, -10)
+    ]
+    scores = [m.predicted_score for m in marks]
+    assert scores == sorted(scores)
+    assert scores[-1] > scores[0] + 3
+    snrs = [m.quality.snr_db for m in marks if m.quality]
+    assert np.diff(snrs) == pytest.approx([-6, -6, -4, -4], abs=0.1)
+    mos = [m.quality.zimtohrli for m in marks if m.quality and m.quality.zimtohrli]
+    assert mos == sorted(mos, reverse=True)
+    assert [m.strength_db for m in marks] == [-30, -24, -18, -14, -10]
+
+
+@pytest.mark.parametrize("name", ["music/vibeace_0.flac", "music/brahms_0.flac", "speech/libri_M_6836_7278.flac"])
+def test_auto_keeps_to_its_target_and_its_limit(name: str):
+    marks = embed(clip(name), RATE, keys()[0]).marks
+    assert len(marks) >= 2
+    for mark in marks:
+        assert mark.quality is not None
+        assert mark.quality.zimtohrli is not None
+        assert embedder.QUIETEST_DB <= mark.strength_db <= embedder.LOUDEST_DB
+        assert mark.quality.zimtohrli >= embedder.LEAST_ZIMTOHRLI or mark.strength_db == embedder.QUIETEST_DB
+        assert mark.weak == (mark.predicted_score < embedder.WEAK_SCORE)
+        if mark.predicted_score < embedder.TARGET_SCORE:
+            # As strong as it may be: another dB would be heard.
+            louder = embed(clip(name), RATE, keys()[0], at=[mark.time_s], strength=min(mark.strength_db + 1, -9.0))
+            quality = louder.marks[0].quality
+            assert quality is not None
+            heard = (quality.zimtohrli or 0) < embedder.LEAST_ZIMTOHRLI + 2e-3
+            assert heard or mark.strength_db == embedder.LOUDEST_DB
+
+
+def test_a_weak_place_is_called_weak():
+    host = clip("speech/libri_M_6836_7278.flac").copy()
+    host[RATE : 3 * RATE] *= 1e-3
+    host[: RATE // 2 * 3] = 0
+    mark = embed(host, RATE, keys()[0], at=[0.2], judge=False).marks[0]
+    assert mark.weak
+
+
+# Clipping
+
+
+@pytest.mark.parametrize("sample_type", ["PCM_16", "PCM_24", "FLOAT"])
+@pytest.mark.parametrize("pattern", ["adaptive", "causal"])
+def test_a_full_scale_host_does_not_clip(pattern: str, sample_type: str):
+    top = 1 - 2.0**-15 if sample_type == "PCM_16" else 1 - 2.0**-23 if sample_type == "PCM_24" else 1.0
+    host = quantise(np.clip(clip() / np.abs(clip()).max() * 5, -1, top), sample_type)
+    embedded = embed(host, RATE, keys()[0], at=[0.6, 3.5], pattern=pattern, strength=-10, sample_type=sample_type)
+    assert embedded.samples.max() <= top
+    assert embedded.samples.min() >= -1
+    assert all(m.lowered for m in embedded.marks)
+    assert np.array_equal(embedded.samples, quantise(embedded.samples, sample_type))
+    # No more samples at full scale than the host has: the mark doesn't flatten its peaks.
+    before, after = ((np.abs(x) >= top).sum() for x in (host, embedded.samples))
+    assert after <= 1.2 * before + 20
+    assert len(places(embedded.samples)) == 2
+
+
+def test_square_waves_at_full_scale_stay_in_range():
+    time = np.arange(4 * RATE) / RATE
+    host = quantise(np.clip(np.sign(np.sin(2 * np.pi * 220.5 * time)), -1, 1 - 2.0**-15), "PCM_16")
+    embedded = embed(host, RATE, keys()[0], at=[1.0], strength=-9, sample_type="PCM_16", judge=False)
+    assert np.abs(embedded.samples).max() <= 1
+
+
+def test_float_beyond_full_scale_keeps_its_own_peak():
+    host = clip() / np.abs(clip()).max() * 2.5
+    embedded = embed(host, RATE, keys()[0], at=[1.0], strength=-10, judge=False)
+    assert np.abs(embedded.samples).max() <= np.abs(host).max()
+
+
+def test_a_quiet_host_is_not_lowered():
+    assert not embed(clip() * 0.1, RATE, keys()[0], at=[1.0], strength=-10, judge=False).marks[0].lowered
+
+
+# Channels
+
+
+def test_channels_alike_are_marked_alike():
+    mono = embed(clip(), RATE, keys()[0], at=[1.0])
+    stereo = embed(np.stack([clip()] * 2, axis=1), RATE, keys()[0], at=[1.0])
+    assert np.array_equal(stereo.samples[:, 0], stereo.samples[:, 1])
+    assert stereo.samples[:, 0] == pytest.approx(mono.samples[:, 0], abs=1e-12)
+    assert mono.marks == stereo.marks
+
+
+def test_each_channel_hides_its_own_mark():
+    other = clip("music/brahms_0.flac")
+    n = min(len(other), len(clip()))
+    host = np.stack([clip()[:n], other[:n], np.zeros(n)], axis=1)
+    embedded = embed(host, RATE, keys()[0], at=[1.0], strength=-12)
+    assert not embedded.samples[:, 2].any()
+    assert abs(places(embedded.samples)[0] - RATE) <= HOP
+    for channel in (0, 1):
+        assert abs(places(embedded.samples[:, channel])[0] - RATE) <= HOP
+        added = embedded.samples[:, channel] - host[:, channel]
+        # Each is as far under its own host.
+        ratio_db = 10 * np.log10((host[RATE : RATE + MARK, channel] ** 2).sum() / (added**2).sum())
+        assert 12 < ratio_db < 36
+
+
+@pytest.mark.parametrize("channels", [5, 8])
+def test_many_channels(channels: int):
+    rng = np.random.default_rng(0)
+    host = clip()[:, None] * rng.uniform(0.2, 1, channels)
+    embedded = embed(host, RATE, keys()[0], at=[1.0], strength=-14, judge=False)
+    assert embedded.samples.shape == host.shape
+    assert len(places(embedded.samples)) == 1
+
+
+# Files, through the command line
+
+
+@pytest.fixture(scope="module")
+def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("key") / "alpha.json"
+    keys()[0].save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("suffix", "subtype", "rate", "channels"),
+    [
+        ("flac", "PCM_16", 16_000, 1),
+        ("flac", "PCM_24", 44_100, 2),
+        ("wav", "PCM_U8", 22_050, 1),
+        ("wav", "PCM_16", 48_000, 2),
+        ("wav", "PCM_24", 11_025, 3),
+        ("wav", "PCM_32", 8000, 2),
+        ("wav", "FLOAT", 44_100, 2),
+        ("wav", "DOUBLE", 96_000, 1),
+        ("aiff", "PCM_16", 32_000, 2),
+    ],
+)
+def test_every_sample_outside_the_marks_is_the_same(
+    suffix: str, subtype: str, rate: int, channels: int, tmp_path: Path, key_file: Path, capsys
+):
+    rng = np.random.default_rng(3)
+    host = clip(rate=rate)[:, None] * rng.uniform(0.4, 0.9, channels) + 3e-6 * rng.standard_normal(channels)
+    host[: rate // 10] = 0
+    source, out = tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}"
+    soundfile.write(source, host, rate, subtype)
+    before = source.read_bytes()
+    argv = ["embed", str(source), str(out), "--key", str(key_file), "--at", "0.7", "--near", "3.5", "--json"]
+    assert main([*argv, "--strength", "-12"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert source.read_bytes() == before
+    old, new = (soundfile.SoundFile(path) for path in (source, out))
+    assert [getattr(new, name) for name in ("samplerate", "channels", "frames", "subtype", "format")] == [
+        getattr(old, name) for name in ("samplerate", "channels", "frames", "subtype", "format")
+    ]
+    kind = "float64" if subtype in ("FLOAT", "DOUBLE") else "int32"
+    old_samples, new_samples = (file.read(dtype=kind, always_2d=True) for file in (old, new))
+    inside = np.zeros(len(host), bool)
+    for mark in report["marks"]:
+        inside[mark["sample"] : mark["sample"] + mark["samples"]] = True
+        assert set(mark["quality"]) == {"snr_db", "zimtohrli", "visqol"}
+        assert mark["quality"]["zimtohrli"] > 4
+        assert mark["time_s"] == pytest.approx(mark["sample"] / rate)
+    assert inside.sum() == 2 * -(-MARK * rate // RATE)
+    assert np.array_equal(old_samples[~inside], new_samples[~inside])
+    assert (old_samples[inside] != new_samples[inside]).any()
+    assert main(["detect", str(out), "--key", str(key_file), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["detections"]
+    # Rounding to 8 bits drowns the mark at the first place, which is quiet.
+    assert len(found) == (1 if subtype == "PCM_U8" else 2)
+    for detection, mark in zip(found, report["marks"][-len(found) :], strict=True):
+        assert abs(detection["sample"] - mark["sample"]) <= HOP * rate / RATE
+        assert detection["key"] == "alpha"
+
+
+def test_detect_says_found_and_not_found(tmp_path: Path, key_file: Path, capsys):
+    plain, out = tmp_path / "plain.wav", tmp_path / "marked.wav"
+    soundfile.write(plain, clip(), RATE)
+    assert main(["embed", str(plain), str(out), "--key", str(key_file), "--at", "2", "--strength", "-12"]) == 0
+    text = capsys.readouterr().out
+    assert "2.000 s" in text
+    assert "-12 dB" in text
+    other = tmp_path / "beta.json"
+    keys()[1].save(other)
+    assert main(["detect", str(plain), "--key", str(key_file)]) == 1
+    assert "no mark" in capsys.readouterr().out
+    assert main(["detect", str(out), "--key", str(other)]) == 1
+    for engine in ("full", "float"):
+        capsys.readouterr()
+        assert main(["detect", str(out), "--key", str(other), str(key_file), "--engine", engine, "--json"]) == 0
+        report = json.loads(capsys.readouterr().out)
+        assert report["engine"] == engine
+        assert report["duration_s"] == pytest.approx(len(clip()) / RATE)
+        assert [d["key"] for d in report["detections"]] == ["alpha"]
+        assert set(report["detections"][0]) == {"sample", "time_s", "score", "drift_ppm", "key"}
+    assert main(["detect", str(out), "--key", str(key_file), "--threshold", "50"]) == 1
+    assert main(["detect", str(out), "--key", str(key_file), "--false-alarms-per-day", "0.001"]) == 0
+
+
+def test_an_existing_output_is_overwritten_with_force(tmp_path: Path, key_file: Path, capsys):
+    source, out = tmp_path / "in.wav", tmp_path / "out.wav"
+    soundfile.write(source, clip(), RATE)
+    out.write_text("old")
+    argv = ["embed", str(source), str(out), "--key", str(key_file), "--at", "2", "--strength", "-12"]
+    assert main(argv) == 2
+    assert out.read_text() == "old"
+    assert main([*argv, "--force"]) == 0
+    assert soundfile.info(out).frames == len(clip())
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.wav", "out.wav"]
+
+
+def test_a_lossy_output_needs_lossy_and_keeps_the_mark(tmp_path: Path, key_file: Path, capsys):
+    source, out = tmp_path / "in.wav", tmp_path / "out.mp3"
+    soundfile.write(source, clip(rate=44_100), 44_100)
+    argv = ["embed", str(source), str(out), "--key", str(key_file), "--at", "2", "--strength", "-12"]
+    assert main(argv) == 2
+    assert not out.exists()
+    assert main([*argv, "--lossy"]) == 0
+    capsys.readouterr()
+    assert main(["detect", str(out), "--key", str(key_file), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["detections"]) == 1

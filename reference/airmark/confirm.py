@@ -48,7 +48,10 @@ class ConfirmStage:
 
     def score(self, products: Products, key: int) -> Confirmed:
         """products: (M, pairs, subbands), all lag products of one place; key: its index."""
-        q = (self.turns @ self.grid.lag_sums(products, self.signs[key]).ravel()).real
+        sums = self.grid.lag_sums(products, self.signs[key]).ravel()
+        # In two halves, for which OpenBLAS does not yet wake its threads: see LagGrid.block_products.
+        half = len(self.turns) // 2
+        q = np.concatenate([self.turns[:half] @ sums, self.turns[half:] @ sums]).real
         best = int(np.clip(np.argmax(q), 1, len(q) - 2))
         below, middle, above = q[best - 1 : best + 2]
         bend = below - 2 * middle + above

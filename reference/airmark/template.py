@@ -27,16 +27,19 @@ class TemplateStage:
         seconds = np.arange(p.repetitions) * p.pattern_samples / p.rate
         cycles = np.outer(seconds, bins * p.rate / p.fft)
         drifts = np.asarray(p.drifts_ppm)[:, None, None] * 1e-6
-        quarters = (1j ** (np.round(4 * drifts * cycles) % 4)).astype(np.complex64)  # (drifts, R, bins)
+        quarters = np.array([1, 1j, -1, -1j], np.complex64)[np.round(4 * drifts * cycles).astype(int) % 4]
+        self.quarters = np.ascontiguousarray(quarters.transpose(2, 0, 1))  # (bins, drifts, R)
         signs = [c.reshape(p.blocks, p.bands, p.repetitions)[:, band].transpose(2, 0, 1) for c in columns]
-        self.weights = [quarters[:, :, None, :] * s[None].astype(np.complex64) for s in signs]
+        self.signs = [s[:, :, None].astype(np.float32) for s in signs]  # (R, M, 1, bins)
 
     def process(self, frames: Frames, key: int) -> Real:
         """frames: (mark_frames, bins) from the place on; key: its index. Returns the score of each drift, (drifts,)."""
         p = self.profile
-        x = frames.reshape(p.repetitions, p.blocks, p.block_frames, len(p.bins))
-        along = np.einsum("drmk,rmjk->dmjk", self.weights[key], x)
-        energy = (along.real**2 + along.imag**2).sum(axis=(1, 2, 3), dtype=np.float64)
+        x = frames.reshape(p.repetitions, p.blocks, p.block_frames, len(p.bins)) * self.signs[key]
+        by_bin = np.ascontiguousarray(x.transpose(3, 0, 1, 2)).reshape(len(p.bins), p.repetitions, -1)
+        # Exact in single precision, as is all that counts signs.
+        along = self.quarters @ by_bin
+        energy = (along.real**2 + along.imag**2).sum(axis=(0, 2), dtype=np.float64)
         r = p.repetitions
         score: Real = (energy - r * self.parts) / np.sqrt(2 * r * (r - 1) * self.parts)
         return score

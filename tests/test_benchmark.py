@@ -1,0 +1,214 @@
+"""The benchmarks: that they run, and that the shared scorer reports what the detector reports."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from scipy.stats import norm
+
+from airmark import audio, hardhosts, keysearch, null
+from airmark.assets import data_path
+from airmark.cli import main
+from airmark.detector import Detector
+from airmark.embedder import embed
+from airmark.errors import AirmarkError
+
+
+@pytest.fixture(scope="module")
+def keys():
+    return null.keys_with_symmetries(18, 3)
+
+
+@pytest.fixture(scope="module")
+def demo():
+    recording = audio.read(data_path("demo.flac"))
+    return soxr.resample(recording.samples[:, 0], recording.rate, 16_000)
+
+
+def test_speed_runs_and_tells_all(capsys):
+    status = main(["benchmark", "speed", "--runs", "1", "--json"])
+    result = json.loads(capsys.readouterr().out)
+    assert {"machine", "core", "python", "numpy", "sound_s", "runs", "rows"} == set(result)
+    rows = result["rows"]
+    assert all(row["times_real_time"] > 0 for row in rows)
+    asked = {(row["what"], row["rate"], row["channels"]): row["target"] for row in rows}
+    assert asked[("embed a file", 16_000, 1)] == 20
+    assert asked[("embed a stream", 48_000, 2)] is None
+    for sound in ("marked", "unmarked"):
+        assert asked[(f"detect, float, {sound} sound", 16_000, 1)] == 50
+        assert asked[(f"detect, full, {sound} sound", 16_000, 1)] is None
+    missed = any(row["target"] and row["times_real_time"] < row["target"] for row in rows)
+    assert status == int(missed)
+
+
+def test_speed_needs_a_run(capsys):
+    assert main(["benchmark", "speed", "--runs", "0"]) == 2
+    assert "--runs 0" in capsys.readouterr().err
+
+
+def of_detector(sound, rate, keys, engine, threshold):
+    detector = Detector(keys, rate, threshold=threshold, engine=engine)
+    found = detector.process(sound) + detector.flush()
+    return sorted((d.key, d.score) for d in found)
+
+
+def of_scorer(events):
+    return sorted((event.key, event.score) for event in events)
+
+
+@pytest.mark.parametrize("rate", [16_000, 8_000])
+@pytest.mark.parametrize("marked", [False, True])
+def test_shared_scorer_reports_what_the_detector_reports(keys, demo, rate, marked, monkeypatch):
+    monkeypatch.setattr(null, "STRETCH", 150)
+    sound = soxr.resample(demo, 16_000, rate)
+    if marked:
+        sound = embed(sound, rate, keys[2], strength=-18.0, judge=False).samples[:, 0]
+    few = keys[:6]
+    full, passed, samples = null.NullScorer(few, rate, 3.0).events(np.array_split(sound, 7))
+    assert samples == len(sound)
+    assert of_scorer(full) == of_detector(sound, rate, few, "full", 3.0)
+    assert of_scorer(passed) == of_detector(sound, rate, few, "float", 3.0)
+    assert len(full) > len(passed) > 0
+    assert not marked or max(event.score for event in full if event.key == 2) > 8
+
+
+def test_shared_scorer_keeps_its_head_where_hosts_repeat_themselves(keys):
+    # Of low rank: many keys come near, and only their skewness tells that they are not found.
+    sound = hardhosts.make("metronome every 12 T", 5.0)
+    full, passed, _ = null.NullScorer(keys, hardhosts.RATE, 3.0).events([sound])
+    assert of_scorer(full) == of_detector(sound, hardhosts.RATE, keys, "full", 3.0)
+    assert of_scorer(passed) == of_detector(sound, hardhosts.RATE, keys, "float", 3.0)
+    assert full
+
+
+def test_sound_shorter_than_a_mark_has_no_events(keys):
+    assert null.NullScorer(keys[:1], 16_000, 3.0).events([np.ones(1000)]) == ([], [], 1000)
+
+
+def test_keys_by_symmetry_are_different_and_have_the_same_bounds(keys):
+    assert len(set(keys)) == len(keys) == 18
+    assert keys == null.keys_with_symmetries(18, 3)
+    first = keysearch.figures(keys[0])
+    for key in keys[1:16:3]:
+        assert keysearch.figures(key) == pytest.approx(first, abs=1e-5)
+    assert keysearch.figures(keys[16]) != pytest.approx(first, abs=1e-5)
+    # No two have the same pair products in a band, so each is a look of its own.
+    columns = np.stack([key.columns for key in keys])
+    earlier, later = np.triu_indices(32, 1)
+    products = columns[:, :, earlier] * columns[:, :, later]
+    agreement = np.einsum("acp,bcp->abc", products, products) / products.shape[-1]
+    agreement[np.arange(18), np.arange(18)] = 0
+    assert np.abs(agreement).max() < 0.5
+
+
+def test_hard_hosts_are_what_they_are_called():
+    for name in hardhosts.names():
+        sound = hardhosts.make(name, 1.0)
+        assert sound.shape == (16_000,)
+        assert np.abs(sound).max() <= 1
+        assert sound.any() == (name != "digital silence")
+    loop = hardhosts.make("loop of speech of 2 T", 1.0)
+    assert np.array_equal(loop[2048:], loop[:-2048])
+    square = hardhosts.make("clipped square of 100 Hz", 1.0)
+    assert np.count_nonzero(np.abs(square) > 0.99) > 15_000
+
+
+def events_of_normal_tail(rng, looks, days, low=4.0, spread=1.0):
+    """Scores from ``low`` on of Poisson events whose rate is ``looks`` a day times the tail of a normal score."""
+    count = rng.poisson(looks * days * norm.sf(low / spread))
+    return spread * norm.isf(norm.sf(low / spread) * rng.uniform(size=count))
+
+
+def test_fit_recovers_the_looks_and_shows_a_heavier_tail():
+    rng = np.random.default_rng(1)
+    days = rng.uniform(0.5, 1.5, 40)
+    fit = null.fit([events_of_normal_tail(rng, 2e7, d) for d in days], days, 4.5)
+    assert fit.low < 2e7 < fit.high
+    assert fit.high / fit.low < 1.5
+    assert fit.key_days == pytest.approx(days.sum())
+    # Of thirteen 95 % intervals one may miss.
+    assert sum(level.low <= 1 <= level.high for level in fit.levels) >= len(fit.levels) - 1
+    assert [level.events for level in fit.levels] == sorted((level.events for level in fit.levels), reverse=True)
+    heavy = null.fit([events_of_normal_tail(rng, 2e7, d, spread=1.15) for d in days], days, 4.5)
+    assert all(level.low > 1 for level in heavy.levels if 5 <= level.threshold <= 6)
+
+
+def test_fit_of_uneven_recordings_is_unsure():
+    rng = np.random.default_rng(2)
+    days = np.ones(20)
+    even = null.fit([events_of_normal_tail(rng, 1e7, d) for d in days], days, 4.5)
+    odd = null.fit([events_of_normal_tail(rng, 1e7 * (20 if i == 0 else 0.1), 1) for i in range(20)], days, 4.5)
+    assert odd.high / odd.low > 3 * even.high / even.low
+
+
+def test_fit_without_events_says_so():
+    with pytest.raises(AirmarkError, match="no event from a score of 5 on"):
+        null.fit([[4.2], []], [1.0, 1.0], 5.0)
+
+
+def write(path: Path, seconds: float, rate: int = 16_000) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.random.default_rng(0).uniform(-0.1, 0.1, round(seconds * rate)), rate)
+
+
+def test_recordings_are_found_and_short_ones_joined(tmp_path):
+    write(tmp_path / "a" / "long.flac", 70)
+    for i in range(5):
+        write(tmp_path / "a" / "short" / f"{i}.wav", 25)
+    write(tmp_path / "a" / "short" / "slow.wav", 5, 8_000)
+    write(tmp_path / "a" / "rir" / "room.wav", 1)
+    (tmp_path / "a" / "notes.txt").write_text("no sound")
+    units = null.recordings([tmp_path / "a"])
+    names = [[path.name for path in unit.paths] for unit in units]
+    assert sorted(names) == [["0.wav", "1.wav"], ["2.wav", "3.wav"], ["4.wav"], ["long.flac"], ["slow.wav"]]
+    assert {unit.rate for unit in units} == {8_000, 16_000}
+    assert "a/short/0.wav and 1 more" in {unit.name for unit in units}
+
+
+def test_null_measures_and_draws(tmp_path, capsys):
+    for name in ("speech/libri_F_2007_2817.flac", "music/brahms_0.flac", "music/vibeace_0.flac"):
+        target = tmp_path / "sound" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data_path(name).read_bytes())
+    out = tmp_path / "out"
+    command = ["benchmark", "null", "--audio", str(tmp_path / "sound"), "--keys", "32", "--fit-from", "4", "--no-hosts"]
+    assert main([*command, "--out", str(out), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert json.loads((out / "null.json").read_text())["levels"] == result["levels"]
+    assert (out / "null.png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(path.name for path in out.iterdir()) == ["null.json", "null.png"]
+    assert result["key_hours"] == pytest.approx(20.1 * 32 / 3600, rel=0.01)
+    looks = result["looks_a_day"]
+    assert looks["low"] <= looks["value"] <= looks["high"]
+    assert len(result["levels"]) == len(null.THRESHOLDS)
+    assert result["levels"][0]["events"] >= result["levels"][0]["float_events"]
+    assert sum(row["events_from_fit"] for row in result["recordings"]) == result["levels"][0]["events"]
+    assert main([*command, "--jobs", "2"]) == 0
+    assert f"{looks['value']:.3g}" in capsys.readouterr().out
+    assert main([*command, "--out", str(out)]) == 2
+    assert "null.png: exists already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--audio", "nowhere"], "nowhere: no such folder"),
+        (["--no-hosts"], "nothing to listen to"),
+        (["--keys", "0"], "--keys 0"),
+        (["--fit-from", "3"], "--fit-from 3"),
+        (["--jobs", "0"], "--jobs 0"),
+    ],
+)
+def test_null_refuses_wrong_use(more, says, capsys):
+    assert main(["benchmark", "null", *more]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_null_refuses_a_folder_without_recordings(tmp_path, capsys):
+    assert main(["benchmark", "null", "--audio", str(tmp_path)]) == 2
+    assert f"in {tmp_path}" in capsys.readouterr().err

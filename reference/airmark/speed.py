@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from airmark.errors import AirmarkError
@@ -88,15 +89,13 @@ def measure(runs: int) -> dict[str, Any]:
 
     tasks: list[tuple[str, int, int, float | None, Callable[[], None]]] = [
         ("embed a file", 16_000, 1, EMBED_TARGET, embed),
-        ("embed a stream", 16_000, 1, None, lambda: stream(at_16k, 16_000)),
-        ("embed a stream", 48_000, 2, None, lambda: stream(stereo, 48_000)),
+        ("embed a stream", 16_000, 1, None, partial(stream, at_16k, 16_000)),
+        ("embed a stream", 48_000, 2, None, partial(stream, stereo, 48_000)),
     ]
     for engine in reversed(ENGINES):
+        target = FLOAT_TARGET if engine == "float" else None
         for what, samples in (("unmarked", at_16k), ("marked", marked)):
-            target = FLOAT_TARGET if engine == "float" else None
-            tasks.append(
-                (f"detect, {engine}, {what} sound", 16_000, 1, target, lambda s=samples, e=engine: detect(s, e))  # type: ignore[misc]
-            )
+            tasks.append((f"detect, {engine}, {what} sound", 16_000, 1, target, partial(detect, samples, engine)))
     seconds = len(at_16k) / 16_000
     return {
         "machine": _machine(),

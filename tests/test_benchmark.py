@@ -94,7 +94,7 @@ def test_keys_by_symmetry_are_different_and_have_the_same_bounds(keys):
     assert len(set(keys)) == len(keys) == 18
     assert keys == null.keys_with_symmetries(18, 3)
     first = keysearch.figures(keys[0])
-    for key in keys[1:16:3]:
+    for key in keys[1:16:5]:
         assert keysearch.figures(key) == pytest.approx(first, abs=1e-5)
     assert keysearch.figures(keys[16]) != pytest.approx(first, abs=1e-5)
     # No two have the same pair products in a band, so each is a look of its own.

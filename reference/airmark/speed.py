@@ -113,7 +113,8 @@ def measure(runs: int) -> dict[str, Any]:
 
 
 def _median(task: Callable[[], None], runs: int) -> float:
-    task()  # The first run fills caches, which a long recording does once.
+    if runs > 1:
+        task()  # It fills caches, which a long recording does once.
     spent = []
     for _ in range(runs):
         start = time.process_time()

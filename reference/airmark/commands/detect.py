@@ -72,15 +72,19 @@ def run(args: argparse.Namespace) -> int:
     found: list[Detection] = []
     heard = 0
     if not args.json:
-        print(_heading(detector.threshold, args.engine))
+        print(heading(detector.threshold, args.engine))
     console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
+    # Redirected standard output is for whoever reads it, not for the terminal that shows the progress.
+    both = sys.stdout.isatty()
+    with Progress(
+        console=console, disable=not console.is_terminal, transient=True, redirect_stdout=both
+    ) as progress:
         task = progress.add_task("listening", total=total)
 
         def take(new: list[Detection]) -> None:
             found.extend(new)
             for d in [] if args.json else new:
-                print(_line(d, names), flush=True)
+                print(line(d, names), flush=True)
 
         for block in blocks:
             take(detector.process(block))
@@ -94,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
                     "engine": args.engine,
                     "duration_s": heard / rate,
                     "threshold": detector.threshold,
-                    "detections": [_as_json(d, names) for d in found],
+                    "detections": [as_json(d, names) for d in found],
                 },
                 indent=1,
             )
@@ -104,17 +108,20 @@ def run(args: argparse.Namespace) -> int:
     return 0 if found else 1
 
 
-def _heading(threshold: float, engine: str) -> str:
+def heading(threshold: float, engine: str) -> str:
+    """The line above the detections: what counts as one."""
     from airmark.thresholds import per_day
 
     return f"threshold {threshold:.2f} ({per_day(threshold):.2g} false alarms a day and key), engine {engine}"
 
 
-def _line(d: Detection, names: list[str]) -> str:
+def line(d: Detection, names: list[str]) -> str:
+    """A detection for people; names: of the keys."""
     return f"{d.time_s:10.3f} s  score {d.score:5.1f}  drift {d.drift_ppm:+6.1f} ppm  key {names[d.key]}"
 
 
-def _as_json(d: Detection, names: list[str]) -> dict[str, Any]:
+def as_json(d: Detection, names: list[str]) -> dict[str, Any]:
+    """A detection for JSON; names: of the keys."""
     return {
         "sample": d.sample, "time_s": d.time_s, "score": d.score, "drift_ppm": d.drift_ppm, "key": names[d.key]
     }  # fmt: skip

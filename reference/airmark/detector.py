@@ -76,7 +76,7 @@ class Detector:
         self.profile = keys_of_one_profile(self.keys)
         self.rate, self.engine = rate, engine
         if threshold is not None and false_alarms_per_day is not None:
-            raise AirmarkError("give a threshold or a number of false alarms a day, not both: one follows from the other")
+            raise AirmarkError("give a threshold or the false alarms a day, not both: one follows from the other")
         if threshold is None:
             per_day = thresholds.ONE_A_YEAR if false_alarms_per_day is None else false_alarms_per_day
             threshold = thresholds.threshold(per_day, len(self.keys))

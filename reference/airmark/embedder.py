@@ -21,6 +21,7 @@ from airmark.errors import AirmarkError
 from airmark.grid import Grid
 from airmark.keys import Key
 from airmark.limiter import REACH_S, without_clipping
+from airmark.masking import LOUDEST_DB, check_strength
 from airmark.pattern import FRAME, MARGIN, PATTERNS, make
 from airmark.predict import Predictor
 from airmark.stream import causal_mark
@@ -29,8 +30,6 @@ Real = npt.NDArray[np.float64]
 
 FIXED_DB = -20.0
 """Strength of the baselines."""
-LOUDEST_DB = -9.0
-"""Over this a mark is audible whatever the host; no strength asked for may be higher."""
 QUIETEST_DB = -24.0
 """Below this a mark is not worth its place."""
 TARGET_SCORE = 10.5
@@ -300,14 +299,6 @@ def span_of(start: float | None, stop: float | None, rate: int, samples: int) ->
             f"{samples / rate:.3f} s"
         )
     return first, last
-
-
-def check_strength(strength: float | None) -> None:
-    """Raises AirmarkError for a strength that is audible, or none at all."""
-    if strength is not None and not strength <= LOUDEST_DB:
-        raise AirmarkError(f"a strength of {strength:g} dB is audible: give at most {LOUDEST_DB:g}, or 'auto'")
-    if strength is not None and strength < -60:
-        raise AirmarkError(f"a strength of {strength:g} dB leaves nothing to find: give -60 to {LOUDEST_DB:g}")
 
 
 def check_pattern(kind: str) -> None:

@@ -15,10 +15,16 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from airmark.errors import AirmarkError
+
 Real = npt.NDArray[np.float64]
 
 RATE = 16_000
 """Hz; marks are made at this rate, whatever the host's."""
+LOUDEST_DB = -9.0
+"""Strength over which a mark is audible whatever the host; none asked for may be higher."""
+QUIETEST_DB = -60.0
+"""Strength below which a mark is lost in rounding; none asked for may be lower."""
 SLOPE_DB = 60.0
 """Fall of the level towards lower and higher frequencies, dB a Bark."""
 FLATTENING = 0.15
@@ -97,3 +103,13 @@ def _moment_powers(host: Real) -> Real:
     moments = np.lib.stride_tricks.sliding_window_view(host, MOMENT)[::MOMENT_STEP] * window
     powers: Real = (np.abs(np.fft.rfft(moments, axis=1)) ** 2) @ _moment_sums()
     return powers
+
+
+def check_strength(strength: float | None) -> None:
+    """Raises AirmarkError for a strength, dB relative to the level, that is audible or none at all; None is auto."""
+    if strength is not None and not strength <= LOUDEST_DB:
+        raise AirmarkError(f"a strength of {strength:g} dB is audible: give at most {LOUDEST_DB:g}, or 'auto'")
+    if strength is not None and strength < QUIETEST_DB:
+        raise AirmarkError(
+            f"a strength of {strength:g} dB leaves nothing to find: give {QUIETEST_DB:g} to {LOUDEST_DB:g}"
+        )

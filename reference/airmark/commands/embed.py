@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _strength(given: str) -> float | None:
-    from airmark.embedder import check_strength
+    from airmark.masking import check_strength
 
     if given == "auto":
         return None

@@ -152,6 +152,7 @@ class StreamEmbedder:
     def __init__(self, key: Key, rate: int, channels: int, *, strength: float = LIVE_DB) -> None:
         """rate: 8,000 to 192,000 Hz; strength: dB, see airmark.masking. Raises AirmarkError."""
         check_rate(rate, "the stream")
+        masking.check_strength(strength)
         if channels < 1:
             raise AirmarkError(f"{channels} channels: a stream has at least one")
         self.key, self.rate, self.channels = key, rate, channels
@@ -179,7 +180,7 @@ class StreamEmbedder:
         """Take samples (n,) or (n, channels), int16 or float of full scale 1; returns (n, channels) float64."""
         if samples.dtype == np.int16:
             samples = samples / 32768.0
-        block = np.asarray(samples, dtype=np.float64).reshape(len(samples), -1)
+        block = np.asarray(samples if samples.ndim == 2 else samples[:, None], dtype=np.float64)
         if block.shape[1] != self.channels:
             raise AirmarkError(f"the block has {block.shape[1]} channels, the stream {self.channels}")
         if not np.isfinite(block).all():

@@ -29,6 +29,8 @@ Samples: TypeAlias = npt.NDArray[np.float64]
 
 RATES = (8_000, 192_000)
 """Lowest and highest sample rate, Hz."""
+CHANNELS = 1024
+"""Most channels, as libsndfile has it."""
 BITS = {"PCM_U8": 8, "PCM_S8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 """The integer sample types and their bits; the others are FLOAT and DOUBLE."""
 BLOCK = 65_536
@@ -127,6 +129,12 @@ def check_rate(rate: int, where: object) -> None:
         raise AirmarkError(f"{where}: a sample rate of {rate} Hz is not between {RATES[0]} and {RATES[1]} Hz")
 
 
+def check_channels(channels: int, where: object) -> None:
+    """Raise AirmarkError unless 1 <= channels <= CHANNELS; ``where`` begins the message."""
+    if not 1 <= channels <= CHANNELS:
+        raise AirmarkError(f"{where}: {channels} channels are not between 1 and {CHANNELS}")
+
+
 def quantise(samples: Samples, sample_type: str) -> Samples:
     """The samples rounded to what ``sample_type`` can hold, as float64 of the same shape; what it holds is unchanged.
 
@@ -185,11 +193,11 @@ def in_blocks(parts: Iterable[Samples], frames: int) -> Iterator[Samples]:
 
 
 def _check_input(path: Path) -> None:
-    if path.is_dir():
-        raise AirmarkError(f"{path} is a folder, not a sound file")
-    if path.exists() and not path.is_file():
-        raise AirmarkError(f"{path} is not a file: a pipe is given as -, raw s16")
     try:
+        if path.is_dir():
+            raise AirmarkError(f"{path} is a folder, not a sound file")
+        if path.exists() and not path.is_file():
+            raise AirmarkError(f"{path} is not a file: a pipe is given as -, raw s16")
         with path.open("rb") as stream:
             empty = not stream.read(1)
     except OSError as error:
@@ -405,7 +413,10 @@ def check_output(input: str | Path | Info, output: str | Path, *, lossy: bool = 
     """
     source = input if isinstance(input, Info) else info(input)
     output = Path(output)
-    _check_free(source.path, output, force)
+    try:
+        _check_free(source.path, output, force)
+    except OSError as error:
+        raise AirmarkError(f"{output} can't be written: {error.strerror}") from None
     target = _plan(source, output, lossy=lossy, force=force)
     if source.frames is not None:
         _check_size(source.frames, source, target)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.signal.windows import kaiser
 
 from airmark import masking
-from airmark.audio import check_rate
+from airmark.audio import check_channels, check_rate
 from airmark.errors import AirmarkError
 from airmark.grid import Grid
 from airmark.keys import Key
@@ -153,8 +153,7 @@ class StreamEmbedder:
         """rate: 8,000 to 192,000 Hz; strength: dB, see airmark.masking. Raises AirmarkError."""
         check_rate(rate, "the stream")
         masking.check_strength(strength)
-        if channels < 1:
-            raise AirmarkError(f"{channels} channels: a stream has at least one")
+        check_channels(channels, "the stream")
         self.key, self.rate, self.channels = key, rate, channels
         self.gain = 10 ** (strength / 20)
         self.delay = int(DELAY_S * rate)

@@ -54,10 +54,10 @@ def run(args: argparse.Namespace) -> int:
     total: float | None = None
     blocks: Iterator[npt.NDArray[np.float64]]
     if args.input == "-":
-        rate, channels = args.rate or 16_000, 1 if args.channels is None else args.channels
-        if channels < 1:
-            raise AirmarkError(f"--channels {channels}: raw sound has at least one")
+        rate = 16_000 if args.rate is None else args.rate
+        channels = 1 if args.channels is None else args.channels
         audio.check_rate(rate, "--rate")
+        audio.check_channels(channels, "--channels")
         blocks = audio.raw_blocks(sys.stdin.buffer, channels, max(1, rate // 100))
     else:
         if args.rate is not None or args.channels is not None:

@@ -120,11 +120,13 @@ def _pipe(args: argparse.Namespace, key: Key, strength: float | None) -> int:
     unfit = {"--at": args.at, "--near": args.near, "--from": args.start, "--to": args.stop, "--json": args.json,
              "--visqol": args.visqol, "--lossy": args.lossy}  # fmt: skip
     for option, value in unfit.items():
-        if value not in (None, [], False):
+        # A place at 0 s is given too.
+        if value is not None and value is not False and value != []:
             raise AirmarkError(f"{option} is not for pipes: they are marked all through, without looking ahead")
     if args.pattern not in (None, "causal"):
         raise AirmarkError(f"--pattern {args.pattern} looks ahead or back: pipes are marked with the causal one")
-    rate, channels = args.rate or PIPE_RATE, args.channels or PIPE_CHANNELS
+    rate = PIPE_RATE if args.rate is None else args.rate
+    channels = PIPE_CHANNELS if args.channels is None else args.channels
     embedder = StreamEmbedder(key, rate, channels, strength=LIVE_DB if strength is None else strength)
     print(f"marking {rate} Hz s16, {channels} channels; delay {embedder.delay} samples", file=sys.stderr)
     output = sys.stdout.buffer

@@ -274,7 +274,8 @@ def embed(
     airmark.audio; samples outside the marks stay as they are. Returns samples of the shape (n, channels).
     Raises AirmarkError where a place, a part or a strength cannot be had.
     """
-    host = np.asarray(samples, dtype=np.float64).reshape(len(samples), -1)
+    host = np.asarray(samples, dtype=np.float64)
+    host = host if host.ndim == 2 else host[:, None]
     if not np.isfinite(host).all():
         raise AirmarkError("the recording has samples that are not finite (NaN or infinite): repair it first")
     embedder = Embedder(key, rate, pattern=pattern, strength=strength, judge=judge)
@@ -308,6 +309,6 @@ def check_pattern(kind: str) -> None:
 
 
 def _sample(seconds: float, rate: int) -> int:
-    if not np.isfinite(seconds) or seconds < 0:
+    if not 0 <= seconds <= 1e9:
         raise AirmarkError(f"{seconds} s is no place in a recording: give seconds from its start")
     return round(seconds * rate)

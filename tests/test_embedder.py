@@ -133,6 +133,7 @@ def test_span():
         ({"at": [100.0]}, "not inside"),
         ({"near": [100.0]}, "not inside"),
         ({"at": [-1.0]}, "no place"),
+        ({"at": [1e300]}, "no place"),
         ({"at": [np.nan]}, "no place"),
         ({"near": [np.inf]}, "no place"),
         ({"at": [1.0], "span": (2.0, 6.0)}, "not inside"),
@@ -160,6 +161,12 @@ def test_samples_that_are_not_numbers(value: float):
     host[3] = value
     with pytest.raises(AirmarkError, match="not finite"):
         embed(host, RATE, keys()[0], judge=False)
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 2), (1,), (MARK - 1, 2)])
+def test_recordings_too_short_for_a_mark(shape: tuple[int, ...]):
+    with pytest.raises(AirmarkError, match=r"too short|not inside"):
+        embed(np.ones(shape), RATE, keys()[0])
 
 
 def test_silence_is_not_marked():

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from airmark import assets, audio, demo, plot
+from airmark import assets, audio, demo, folder, plot
 from airmark.channel import Channel
 from airmark.cli import main
 from airmark.commands import demo as command
@@ -105,12 +105,12 @@ def test_refuses_what_is_no_folder(name, tmp_path, capsys):
 def test_default_folders_are_numbered_and_appear_whole(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for expected in ("airmark-demo", "airmark-demo-2", "airmark-demo-3"):
-        with command._folder(None, False) as (part, put):
+        with folder.results(None, command.FOLDER, False) as (part, put):
             (part / "demo.json").write_text(expected)
             assert not Path(expected).exists()
             assert put() == Path(expected)
         assert Path(expected, "demo.json").read_text() == expected
-    with pytest.raises(AirmarkError, match="gone wrong"), command._folder(None, False):
+    with pytest.raises(AirmarkError, match="gone wrong"), folder.results(None, command.FOLDER, False):
         raise AirmarkError("gone wrong")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["airmark-demo", "airmark-demo-2", "airmark-demo-3"]
 
@@ -118,7 +118,7 @@ def test_default_folders_are_numbered_and_appear_whole(tmp_path, monkeypatch):
 def test_force_replaces_its_own_files_only(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     (tmp_path / "demo.json").write_text("old")
-    with command._folder(tmp_path, True) as (part, put):
+    with folder.results(tmp_path, command.FOLDER, True) as (part, put):
         (part / "demo.json").write_text("new")
         put()
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"mine.txt": "mine", "demo.json": "new"}

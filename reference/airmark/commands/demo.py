@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import secrets
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,11 +42,11 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from airmark import demo
+    from airmark import demo, folder
 
     console = Console(stderr=True)
     columns = TextColumn("{task.description:22}"), BarColumn(), TimeElapsedColumn()
-    with _folder(args.out, args.force) as (part, put), Progress(
+    with folder.results(args.out, FOLDER, args.force) as (part, put), Progress(
         *columns, console=console, disable=not console.is_terminal, transient=True
     ) as bar:
         task = bar.add_task("starting", total=None)
@@ -65,62 +60,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         _report(shown, out)
     return 0 if shown.as_it_should_be else 1
-
-
-@contextmanager
-def _folder(asked: Path | None, force: bool) -> Iterator[tuple[Path, Callable[[], Path]]]:
-    """A new folder to fill, and what moves it to its place when it is whole; before that, nothing is there."""
-    out = asked or Path(FOLDER)
-    _check(out, force or asked is None)
-    part = out.absolute().parent / f".{FOLDER}-{secrets.token_hex(8)}.part"
-
-    def put() -> Path:
-        try:
-            if force and out.is_dir():
-                for file in sorted(part.iterdir()):
-                    file.replace(out / file.name)
-                return out
-            return _move(part, out, numbered=asked is None)
-        except OSError as error:
-            raise _unwritable(out, error) from None
-
-    try:
-        part.parent.mkdir(parents=True, exist_ok=True)
-        part.mkdir()
-    except OSError as error:
-        raise _unwritable(out, error) from None
-    try:
-        yield part, put
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def _check(out: Path, taken: bool) -> None:
-    try:
-        if out.exists() and not out.is_dir():
-            raise AirmarkError(f"{out}: is a file: give a folder with --out")
-        if not taken and out.exists() and any(out.iterdir()):
-            raise AirmarkError(f"{out}: has something in it: give another folder, or write into it with --force")
-    except OSError as error:
-        raise _unwritable(out, error) from None
-
-
-def _move(part: Path, out: Path, numbered: bool) -> Path:
-    """Give a folder its name or, if numbered, the next one that is free; a folder with something in it stays."""
-    number = 1
-    while True:
-        name = out if number == 1 else out.with_name(f"{out.name}-{number}")
-        try:
-            if not (numbered and os.path.lexists(name)):
-                return part.rename(name)
-        except OSError:
-            if not numbered or not name.exists():
-                raise
-        number += 1
-
-
-def _unwritable(out: Path, error: OSError) -> AirmarkError:
-    return AirmarkError(f"{out}: cannot write there: {error.strerror or error}: give another folder with --out")
 
 
 def _write(shown: Demo, table: dict[str, Any], folder: Path) -> None:

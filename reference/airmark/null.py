@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import chi2, norm
 
-from airmark import audio, keysearch, statistic
+from airmark import audio, hardhosts, keysearch, statistic, thresholds
 from airmark.confirm import Confirmed, ConfirmStage
 from airmark.detector import GATE_THRESHOLD, TEMPLATE_THRESHOLD
 from airmark.errors import AirmarkError
@@ -300,6 +300,20 @@ def hear(unit: Unit, keys: Sequence[Key], threshold: float = LEAST_SCORE) -> Hea
     mono = (block.mean(axis=1) for path in unit.paths for block in audio.blocks(path))
     full, passed, samples = scorer.events(mono)
     return Heard(unit.name, samples / unit.rate, full, passed)
+
+
+def hear_host(name: str, keys: Sequence[Key]) -> dict[str, Any]:
+    """What all keys report on one of airmark.hardhosts, by engine: events, the highest score, those over one a year."""
+    year = thresholds.threshold(thresholds.ONE_A_YEAR)
+    full, passed, samples = NullScorer(keys, hardhosts.RATE).events([hardhosts.make(name)])
+    engines = {"full": full, "float": passed}
+    return {
+        "host": name,
+        "key_hours": samples / hardhosts.RATE / 3600 * len(keys),
+        "events": {engine: len(events) for engine, events in engines.items()},
+        "highest": {engine: max((e.score for e in events), default=None) for engine, events in engines.items()},
+        "over_one_a_year": {engine: sum(e.score >= year for e in events) for engine, events in engines.items()},
+    }
 
 
 def measure(

@@ -107,7 +107,7 @@ def run_null(args: argparse.Namespace) -> int:
             names = hardhosts.names()
             task = progress.add_task("sounds that repeat themselves", total=len(names))
             for name in names:
-                hosts.append(_host(name, keys))
+                hosts.append(null.hear_host(name, keys))
                 progress.advance(task)
     result = _result(args, keys, heard, hosts) | {"cpu_s": time.process_time() - started}
     if args.out is not None:
@@ -133,25 +133,6 @@ def _check_free(folder: Path | None, force: bool) -> None:
     for name in (PICTURE, TABLE):
         if (folder / name).exists() and not force:
             raise AirmarkError(f"{folder / name}: exists already; name another folder, or overwrite it with --force")
-
-
-def _host(name: str, keys: Sequence[Key]) -> dict[str, Any]:
-    """What all keys report on one of the sounds that repeat themselves."""
-    from airmark import hardhosts, thresholds
-    from airmark.null import NullScorer
-
-    year = thresholds.threshold(thresholds.ONE_A_YEAR)
-    full, passed, samples = NullScorer(keys, hardhosts.RATE).events([hardhosts.make(name)])
-    return {
-        "host": name,
-        "key_hours": samples / hardhosts.RATE / 3600 * len(keys),
-        "events": {"full": len(full), "float": len(passed)},
-        "highest": {"full": _highest(full), "float": _highest(passed)},
-        "over_one_a_year": {
-            "full": sum(event.score >= year for event in full),
-            "float": sum(event.score >= year for event in passed),
-        },
-    }
 
 
 def _highest(events: Sequence[Event]) -> float | None:

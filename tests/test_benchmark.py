@@ -194,6 +194,18 @@ def test_null_measures_and_draws(tmp_path, capsys):
     assert "null.png: exists already" in capsys.readouterr().err
 
 
+def test_a_broken_recording_is_heard_up_to_its_break(tmp_path, keys):
+    write(tmp_path / "whole.flac", 12)
+    whole = (tmp_path / "whole.flac").read_bytes()
+    (tmp_path / "whole.flac").write_bytes(whole[: len(whole) // 2])
+    write(tmp_path / "other.flac", 3)
+    (unit,) = null.recordings([tmp_path])
+    heard = null.hear(unit, keys[:1])
+    assert 3 < heard.seconds < 12
+    (text,) = heard.broken
+    assert "whole.flac" in text
+
+
 @pytest.mark.parametrize(
     ("more", "says"),
     [

@@ -73,6 +73,8 @@ class Heard:
     seconds: float
     full: list[Event] = field(default_factory=list)
     float: list[Event] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    """Of files that could be read only in part: what was wrong. What came before it counts as heard."""
 
 
 def keys_with_symmetries(count: int, seed: int) -> list[Key]:
@@ -296,10 +298,19 @@ def _unit(top: Path, rate: int, paths: list[Path]) -> Unit:
 
 def hear(unit: Unit, keys: Sequence[Key], threshold: float = LEAST_SCORE) -> Heard:
     """Listen to a unit with all keys."""
-    scorer = NullScorer(keys, unit.rate, threshold)
-    mono = (block.mean(axis=1) for path in unit.paths for block in audio.blocks(path))
-    full, passed, samples = scorer.events(mono)
-    return Heard(unit.name, samples / unit.rate, full, passed)
+    broken: list[str] = []
+
+    def mono() -> Iterator[Real]:
+        for path in unit.paths:
+            try:
+                for block in audio.blocks(path):
+                    yield block.mean(axis=1)
+            except AirmarkError as error:
+                # One bad file is no reason to throw away hours of others.
+                broken.append(str(error))
+
+    full, passed, samples = NullScorer(keys, unit.rate, threshold).events(mono())
+    return Heard(unit.name, samples / unit.rate, full, passed, broken)
 
 
 def hear_host(name: str, keys: Sequence[Key]) -> dict[str, Any]:

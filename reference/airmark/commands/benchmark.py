@@ -163,6 +163,7 @@ def _result(
         "one_a_year": thresholds.threshold(thresholds.ONE_A_YEAR),
         "hours": sum(one.seconds for one in heard) / 3600,
         "key_hours": sum(one.seconds for one in heard) / 3600 * len(keys),
+        "broken": [text for one in heard for text in one.broken],
         "hosts": hosts,
     }
     if not heard:
@@ -213,6 +214,8 @@ def _print(result: dict[str, Any]) -> None:
                 f"{row['threshold']:6.2f}{row['events']:8}{row['per_key_day']:11.3g}{row['expected']:10.3g}"
                 f"{row['ratio']:7.2f}{interval:>16}{row[f'{other}_events']:8}"
             )
+        for text in result["broken"]:
+            print(f"heard only in part: {text}")
         print("highest events:")
         for event in result["highest_events"][:8]:
             print(f"{event['score']:6.2f}  {event['recording']} at {event['time_s']:.1f} s")

@@ -129,7 +129,8 @@ class RateConverter:
                 break
             phase = (at % self.up) * len(self.taps) // self.up
             index = (middle - self.half - self.start)[:, None] + np.arange(2 * self.half + 1)
-            yield (self.pending[index] * self.taps[phase][:, :, None]).sum(axis=1)
+            # One product of this shape for every piece: a sum of another size could round differently.
+            yield (self.taps[phase][:, None, :] @ self.pending[index])[:, 0]
             self.made += self.piece
         drop = (self.made * self.down) // self.up - self.half - self.start
         self.pending, self.start = self.pending[drop:], self.start + drop

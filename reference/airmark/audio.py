@@ -289,7 +289,8 @@ def _decode_sndfile(source: Info, frames: int) -> Iterator[Samples]:
     except soundfile.LibsndfileError as error:
         reason = error.error_string.strip() or "no reason given"
         raise AirmarkError(f"{source.path} is damaged or cut short after sample {done}: {reason}") from None
-    if source.frames is not None and done < source.frames:
+    # The length of a lossy file is its encoder's word: some encoders count a little more than can be decoded.
+    if source.lossless and source.frames is not None and done < source.frames:
         raise AirmarkError(f"{source.path} is cut short: {source.frames - done} of {source.frames} frames are missing")
 
 

@@ -1,0 +1,236 @@
+"""The evaluation: the same for any number of jobs, misses counted, intervals right, a report written."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+from scipy.stats import binomtest
+
+from airmark import evaluate, intervals, materials, report
+from airmark.cli import main
+from airmark.commands import evaluate as command
+from airmark.errors import AirmarkError
+from airmark.evaluate import CONDITIONS, Condition, Made, Plan, Recipe, Trial
+from airmark.null import keys_with_symmetries
+
+CLEAN = Condition("clean", "no channel", 1.0)
+NAMED = {condition.name: condition for condition in CONDITIONS}
+
+
+@pytest.fixture(scope="module")
+def keys():
+    return keys_with_symmetries(18, 0)
+
+
+def plan_of(keys, conditions, trials, baseline=0, **more):
+    found = materials.gather(None, None, None, 1.3)
+    names = [condition.name for condition in conditions]
+    counts = dict.fromkeys(names, trials), dict.fromkeys(names, baseline)
+    return Plan(found, tuple(conditions), tuple(keys[:16]), *counts, threshold=5.2, **more)
+
+
+def test_the_same_on_any_number_of_jobs(keys):
+    plan = plan_of(keys, [NAMED["rooms-10"], NAMED["digital"]], 3, 1)
+    plan = replace(plan, materials=replace(plan.materials, hosts=plan.materials.hosts[1:3]))
+    one, two = (evaluate.run(plan, [], jobs) for jobs in (1, 2))
+    assert one.trials == two.trials
+    assert one.made == two.made
+    assert len(one.trials) == 2 * (3 + 1)
+    assert one.trials != evaluate.run(replace(plan, seed=1), []).trials
+
+
+def test_without_a_channel_everything_is_found_in_place_and_in_time(keys):
+    plan = plan_of(keys, [CLEAN], 6, engines=("float", "full"))
+    outcome = evaluate.run(plan, [])
+    row = report.summary(plan, outcome, {"null_keys": 0})["conditions"][0]
+    assert row["found"] == row["trials"] == 6
+    assert row["refused"] == row["elsewhere"] == 0
+    assert row["engines"]["full"]["found"] == 6
+    for trial in outcome.trials:
+        assert trial.scores["full"] >= trial.scores["float"] - 1e-9
+        assert abs(trial.place_error_s) < 0.016
+        assert 2.048 - 0.02 < trial.latency_s < 2.25
+        assert abs(trial.drift_error_ppm) <= 50
+
+
+def test_trials_share_marks_and_the_noise_alone_differs_between_levels(keys):
+    levels = [NAMED[name] for name in ("rooms-20", "rooms-10", "rooms-5")]
+    outcome = evaluate.run(plan_of(keys, levels, 2), [])
+    assert len(outcome.made) == 2
+    for index in range(2):
+        mine = [trial for trial in outcome.trials if trial.index == index]
+        assert len({(t.host, t.room, t.noise, t.drift_ppm, t.predicted) for t in mine}) == 1
+        assert [t.snr_db for t in mine] == [20.0, 10.0, 5.0]
+
+
+def test_ways_take_turns_and_crops_hold_the_whole_mark(keys):
+    crop = [way for way in evaluate.DIGITAL if way.crop]
+    plan = plan_of(keys, [replace(NAMED["digital"], ways=(*crop, evaluate.Way("+200 ppm", drift_ppm=200.0)))], 6)
+    outcome = evaluate.run(plan, [])
+    assert [trial.way for trial in outcome.trials] == ["crop", "+200 ppm"] * 3
+    assert [trial.drift_ppm for trial in outcome.trials[1::2]] == [200.0] * 3
+    assert len({trial.drift_ppm for trial in outcome.trials[::2]}) == 3
+    assert all(report.is_found(plan, trial) for trial in outcome.trials)
+
+
+def test_three_in_a_row_are_found_if_one_is(keys):
+    plan = plan_of(keys, [NAMED["repeated"]], 1)
+    marked = evaluate.make(plan, 0, plan.recipe(NAMED["repeated"], False))
+    assert len(marked.places) == len(marked.made) == 3
+    assert set(np.diff(marked.places)) == {2.048 * marked.rate}
+    assert report.is_found(plan, evaluate.run(plan, []).trials[0])
+
+
+def test_a_refused_mark_is_a_miss(keys, tmp_path):
+    soundfile.write(tmp_path / "silence.wav", np.zeros(16_000 * 6), 16_000)
+    plan = plan_of(keys, [CLEAN, NAMED["live"]], 2)
+    hosts = materials.gather(tmp_path, None, None, 1.3).hosts
+    plan = replace(plan, materials=replace(plan.materials, hosts=hosts))
+    outcome = evaluate.run(plan, [])
+    assert all(trial.refused and not report.is_found(plan, trial) for trial in outcome.trials)
+    assert all(made.refused for made in outcome.made)
+    table = report.summary(plan, outcome, {"null_keys": 0})
+    for row in table["conditions"]:
+        assert (row["trials"], row["refused"], row["found"], row["share"]) == (2, 2, 0, 0.0)
+    assert table["quality"] == []
+
+
+def test_a_live_mark_is_the_live_embedders(keys):
+    plan = plan_of(keys, [NAMED["live"]], 1)
+    recipe = plan.recipe(NAMED["live"], False)
+    assert recipe == Recipe("live", evaluate.LIVE_DB)
+    marked = evaluate.make(plan, 0, recipe)
+    host = evaluate.make(plan, 0, Recipe("noise", -60.0))
+    changed = np.flatnonzero(np.abs(marked.samples - host.samples).max(axis=1) > 1e-3)
+    first, last = marked.places[0], marked.places[0] + round(2.048 * marked.rate)
+    assert first <= changed[0] < first + 0.2 * marked.rate
+    assert last - 0.2 * marked.rate < changed[-1] <= last
+
+
+@pytest.mark.parametrize(("count", "trials"), [(0, 10), (10, 10), (3, 7), (999, 1000), (4000, 4000)])
+def test_wilson(count, trials):
+    expected = binomtest(count, trials).proportion_ci(0.95, method="wilson")
+    assert intervals.wilson(count, trials) == pytest.approx((expected.low, expected.high))
+
+
+def test_wilson_without_trials():
+    assert intervals.wilson(0, 0) == (0.0, 1.0)
+
+
+def test_bootstrap_over_recordings_sees_that_trials_depend():
+    rng = np.random.default_rng(0)
+    alone = rng.random(400) < 0.5
+    low, high = intervals.share_by_recordings(alone.tolist(), range(400))
+    # The normal approximation: 1.96 √(p (1 - p) / n).
+    assert (high - low) / 2 == pytest.approx(0.049, abs=0.004)
+    together = np.repeat(rng.random(40) < 0.5, 10)
+    low, high = intervals.share_by_recordings(together.tolist(), np.repeat(np.arange(40), 10).tolist())
+    assert (high - low) / 2 == pytest.approx(1.96 * np.sqrt(0.25 / 40), abs=0.02)
+    wide = intervals.share(together.tolist(), np.repeat(np.arange(40), 10).tolist())
+    assert wide[1] - wide[0] >= high - low
+
+
+def test_bootstrap_of_a_mean():
+    values = np.random.default_rng(0).standard_normal(400)
+    low, high = intervals.by_recordings(np.mean, values, range(400))
+    assert low < values.mean() < high
+    assert (high - low) / 2 == pytest.approx(1.96 / 20, rel=0.15)
+
+
+def test_quality_figures():
+    values = [4.0, 4.5, *[4.99] * 18]
+    made = [Made(i, Recipe("adaptive", None), f"h{i}", "music", 0.0, zimtohrli=v) for i, v in enumerate(values)]
+    (row,) = [row for row in report._quality(made) if row["kind"] == "all"]
+    assert (row["n"], row["worst"], row["worst_tenth"]) == (20, 4.0, 4.25)
+    assert row["mean"] == pytest.approx(np.mean(values))
+    assert row["met"] is False
+
+
+def test_median_time_counts_missed_marks(keys):
+    plan = plan_of(keys, [CLEAN], 3)
+    times = [1.0, None, 2.0]
+    trials = [
+        Trial("clean", "", i, False, "h", "speech", latency_s=s, scores={"float": 9.0}) for i, s in enumerate(times)
+    ]
+    assert report._condition(plan, trials, CLEAN)["median_s"] == 2.0
+    assert report._condition(plan, trials[:2] * 2 + [trials[1]], CLEAN)["median_s"] is None
+
+
+def test_materials_with_and_without_a_manifest(tmp_path):
+    found = materials.gather(None, None, None, 0.6)
+    assert {room.name for room in found.rooms} == {"openair_basement", "openair_livingroom"}
+    assert {room.name for room in found.reverberant} == {"homula_S1_R2", "homula_S2_R2"}
+    assert {host.kind for host in found.hosts} == {"speech", "music", "mixed"}
+    rng = np.random.default_rng(0)
+    for name in ("speech/a.wav", "b.flac", "noise/hiss.wav", "rir/room.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        sound = rng.standard_normal(16_000 * 5) * 0.01
+        if "rir" in name:
+            sound = sound[:16_000] * 10 ** (-3 * np.arange(16_000) / 16_000 / 0.5)
+        soundfile.write(tmp_path / name, sound, 16_000, "PCM_24" if "rir" in name else "PCM_16")
+    found = materials.gather(tmp_path, None, None, 1.3)
+    assert sorted((host.name, host.kind) for host in found.hosts) == [("b", "other"), ("speech/a", "speech")]
+    assert [path.name for path in found.noises] == ["hiss.wav"]
+    assert found.rooms[0].rt60_s == pytest.approx(0.5, rel=0.1)
+    assert found.rooms[0].distance_m is None
+    with pytest.raises(AirmarkError, match="--rirs"):
+        materials.gather(tmp_path, None, None, 0.3)
+
+
+def test_recordings_too_short_are_refused_before_anything_runs(keys, tmp_path):
+    soundfile.write(tmp_path / "short.wav", np.ones(16_000) * 0.1, 16_000)
+    plan = plan_of(keys, [CLEAN], 1)
+    plan = replace(plan, materials=replace(plan.materials, hosts=materials.gather(tmp_path, None, None, 1.3).hosts))
+    with pytest.raises(AirmarkError, match="--audio"):
+        evaluate.run(plan, [])
+
+
+def test_the_command_writes_a_report(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(evaluate.hardhosts, "names", lambda: ["white noise", "digital silence"])
+    monkeypatch.setattr(command, "_has", lambda package: package != "visqol")
+    out = tmp_path / "out"
+    words = ["evaluate", "--trials", "3", "--null-keys", "2", "--jobs", "1", "--out", str(out), "--json"]
+    assert main([*words, "--condition", "rooms-20", "time"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == {"folder": str(out), **json.loads((out / "report.json").read_text())}
+    assert [row["name"] for row in printed["conditions"]] == ["rooms-20", "time"]
+    assert [row["trials"] for row in printed["conditions"]] == [3, 3]
+    assert printed["conditions"][0]["baseline"]["trials"] == 1
+    assert printed["null"]["unmarked"]["keys"] == 2
+    assert [row["host"] for row in printed["null"]["hard_hosts"]] == ["white noise", "digital silence"]
+    text = (out / "report.md").read_text()
+    assert "no visqol: pip install" in text
+    pictures = {path.name for path in out.glob("*.png")}
+    assert pictures == {line.split("](")[1].rstrip(")") for line in text.splitlines() if line.startswith("![")}
+    assert {"found.png", "det.png", "distance.png", "rt60.png", "noise.png", "drift.png", "time.png"} <= pictures
+    for name in pictures:
+        with Image.open(out / name) as image:
+            image.verify()
+    assert len((out / "trials.csv").read_text().splitlines()) == 1 + 2 * (3 + 1)
+    assert len((out / "marks.csv").read_text().splitlines()) == 1 + 3 + 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--condition", "nowhere"], "rooms-20"),
+        (["--trials", "0"], "--trials"),
+        (["--jobs", "0"], "--jobs"),
+        (["--engine", "quick"], "engine"),
+        (["--engine", "full", "full"], "once"),
+        (["--audio", "no-such-folder"], "no-such-folder"),
+        (["--trials", "5", "--full"], "--full"),
+        (["--scheduler", "host:1"], "dask"),
+    ],
+)
+def test_wrong_use_is_one_line_and_writes_nothing(words, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["evaluate", "--null-keys", "0", *words]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert list(Path.cwd().iterdir()) == []

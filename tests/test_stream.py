@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tracemalloc
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -69,8 +70,8 @@ def run(samples: Samples, rate: int, sizes: list[int] | None = None, **options) 
 
 @pytest.mark.parametrize("rate", RATES)
 def test_the_output_is_the_input_later_with_marks_in_it(rate: int):
-    silence = np.zeros((rate // 2, 2))
-    host = np.concatenate([silence, stereo(rate, 4.3)])
+    marks = 2 if rate < 96_000 else 1
+    host = np.concatenate([np.zeros((rate // 2, 2)), stereo(rate, 2.06 * marks + 0.1)])
     out, embedder = run(host, rate)
     assert embedder.delay <= 0.032 * rate
     assert out.shape == (len(host) + embedder.delay, 2)
@@ -90,12 +91,13 @@ def test_the_output_is_the_input_later_with_marks_in_it(rate: int):
         assert spectrum[hz > 9000].sum() < 1e-4 * spectrum.sum()
     detector = Detector(key(), rate)
     found = detector.process(out) + detector.flush()
-    assert embedder.marks == 3
-    assert len(found) == 2
+    assert embedder.marks == marks + 1
+    assert len(found) == marks
     # The first mark begins with the frame that first has sound in it.
     begin = embedder.delay + first
     assert begin - 0.020 * rate <= found[0].sample <= begin + 0.020 * rate
-    assert found[1].sample - found[0].sample == pytest.approx(MARK * rate / 16_000, abs=HOP * rate / 16_000)
+    for last, following in pairwise(found):
+        assert following.sample - last.sample == pytest.approx(MARK * rate / 16_000, abs=HOP * rate / 16_000)
 
 
 @pytest.mark.parametrize("rate", [16_000, 44_100])

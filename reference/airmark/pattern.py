@@ -32,9 +32,9 @@ def noise_phases(shape: tuple[int, int]) -> Spectra:
 
 
 def unit(spectra: Spectra) -> Spectra:
-    """Each value divided by its magnitude, 0 where it is 0. Any shape."""
+    """Each value divided by its magnitude, 0 where that is 0 or so small that its reciprocal overflows. Any shape."""
     size = np.abs(spectra)
-    return np.divide(spectra, size, out=np.zeros_like(spectra), where=size > 0)
+    return np.divide(spectra, size, out=np.zeros_like(spectra), where=size >= np.finfo(np.float64).tiny)
 
 
 def make(hosts: Real, columns: Real, grid: Grid, kind: str) -> Real:

@@ -26,7 +26,7 @@ from airmark.errors import AirmarkError
 from airmark.keys import Key
 from airmark.pattern import unit
 from airmark.profile import profile
-from airmark.stream import RateConverter, StreamEmbedder
+from airmark.stream import RateConverter, StreamEmbedder, causal_mark
 
 RATES = (8000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000, 192_000)
 MARK = profile().mark_samples
@@ -348,3 +348,22 @@ def test_a_pipe_is_marked_while_it_plays(key_file: Path):
         rest = pipe.stdout.read()
     assert len(rest) == 2 * StreamEmbedder(key(), rate, 1).delay
     assert pipe.returncode == 0
+
+
+# Place
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_the_mark_lies_on_the_sound_it_was_made_for(rate: int):
+    """The live mark is the file's causal mark, sample for sample; late by 4 ms it scored a third less in rooms."""
+    host = clip(rate)
+    embedder = StreamEmbedder(key(), rate, 1, strength=-20)
+    out = np.concatenate([embedder.process(host), embedder.flush()])[embedder.delay :, 0]
+    live = (out - host)[: 2 * rate]
+    at_16k = soxr.resample(host, rate, 16_000, "VHQ") if rate != 16_000 else host
+    padded = np.concatenate([np.zeros(2048), at_16k])
+    mark = causal_mark(padded[None], key(), 2048 + 64)[0] * 0.1
+    wanted = np.concatenate([np.zeros(64), mark])
+    wanted = soxr.resample(wanted, 16_000, rate, "VHQ") if rate != 16_000 else wanted
+    length = min(len(live), len(wanted))
+    assert np.corrcoef(live[:length], wanted[:length])[0, 1] > 0.98

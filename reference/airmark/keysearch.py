@@ -28,7 +28,7 @@ error 0.2 bits, those that differ only in the signs of whole columns counted onc
 within the limit for steady hosts, 29 % of these for stationary ones, 7 % of these for gated ones, and 64 of 354 groups
 of four within the limits for all bands together. On the detector's own scale the worst steady, stationary and gated
 hosts of those 64 keys reached 1.7, 4.2 and 3.9. Over their 2,016 pairs a key scored at most 4.4 on the clean marks of
-another (median 2.3), so none near the threshold of 6.5. Sounds that are each the worst stationary one for their band are
+another (median 2.3), none near the threshold of 6.5. Sounds that are each the worst stationary one for their band are
 not bounded together: all four such at once reached 8.3 before the allowance for rank.
 """
 

@@ -27,13 +27,13 @@ Real = npt.NDArray[np.float64]
 
 FRAME = 256
 """Samples of the causal embedder's frame, 16 ms: what it looks ahead."""
-LIVE_DB = -14.0
+LIVE_DB = -13.0
 """Strength of the live embedder; it can't judge a mark before it is played."""
 DELAY_S = 0.032
 """From a sample that goes in to the same sample, marked, that comes out."""
 FILTER_S = 0.0018
 """Half the length of the rate converters' response."""
-PIECE_S = 0.001
+PIECE_S = 0.002
 """Sound is worked on in pieces of this length."""
 PHASES = 4096
 """Most phases a rate converter keeps; beyond, the nearest is taken (timing error under 1/8192 sample, -70 dB)."""
@@ -64,10 +64,11 @@ class CausalPattern:
         for mark, host, spectrum in zip(marks, hosts, spectra, strict=True):
             level = masking.levels(host, masking.HISTORY, 1, grid.window, spectrum[None])[0]
             mark[:] = np.fft.irfft(phases * np.sqrt(level), FRAME) * grid.window
-        # What was played a whole mark ago counts a third of what was played just now: the pattern follows the host.
-        fade = 1 - 1 / self.grid.profile.repetitions
-        self.along[j] = fade * self.along[j] + signs * unit(spectra.mean(axis=0))
+        self.along[j] += signs * unit(spectra.mean(axis=0))
         self.count += 1
+        if self.count % grid.count == 0:
+            # The next mark begins with this one's pattern at the weight of one repetition: it must follow its own host.
+            self.along = unit(self.along)
         return marks
 
 
@@ -167,7 +168,7 @@ class StreamEmbedder:
         self._tail = np.zeros((FRAME, channels))
         self._sounding = False
         self._host = np.zeros((0, channels))
-        self._mark = np.zeros((4 * self._reach, channels))
+        self._mark = np.zeros((2 * self._reach, channels))
         self._before = np.zeros((2 * self._reach, channels))
         self._out = np.zeros((self.delay, channels))
 

@@ -30,8 +30,8 @@ Real = npt.NDArray[np.float64]
 
 FIXED_DB = -20.0
 """Strength of the baselines."""
-QUIETEST_DB = -24.0
-"""Below this a mark is not worth its place."""
+QUIETEST_DB = -18.0
+"""Strength ``auto`` goes no lower, however well the mark is predicted to be found: low bit rates would swallow it."""
 TARGET_SCORE = 10.5
 """Predicted score that strength ``auto`` aims at."""
 LEAST_ZIMTOHRLI = 4.95
@@ -149,12 +149,12 @@ class Embedder:
         taken: list[int] = []
         for place in sorted(places, key=lambda p: (p.near, p.sample)):
             where = f"{place.sample / self.rate:.3f} s"
-            if not start <= place.sample <= stop - self.mark_samples:
+            reach = round(NEAR_S * self.rate) if place.near else 0
+            if not start - reach <= place.sample <= stop - self.mark_samples + reach:
                 raise AirmarkError(
                     f"a mark at {where} is not inside {start / self.rate:.3f} to {stop / self.rate:.3f} s with its "
                     f"{self.mark_samples / self.rate:.3f} s: give an earlier or later place"
                 )
-            reach = round(NEAR_S * self.rate) if place.near else 0
             steps = np.linspace(-reach, reach, 2 * NEAR_STEPS + 1) if place.near else np.zeros(1)
             free = [
                 s
@@ -204,7 +204,8 @@ class Embedder:
             wanted = full * 10 ** (strength_db / 20)
             added = without_clipping(stretch, wanted, top, max(1, round(REACH_S * self.rate)))
             samples[place : place + self.mark_samples] = quantise(stretch + added, sample_type)
-            score = self._predict(hosts, marks.mean(axis=0) * 10 ** (strength_db / 20))
+            # From the samples as they are written: rounding and lowering may have cost some of the mark.
+            score = self._predictor.score(self._hosts(samples, place).mean(axis=0), MARGIN)
             lowered = bool(np.any(added != wanted))
             seconds = place / self.rate
             return Mark(place, self.mark_samples, seconds, strength_db, score, score < WEAK_SCORE, lowered, None)
@@ -220,7 +221,7 @@ class Embedder:
         """The weakest mark that reaches the target, or the strongest that is not heard."""
         low, high = QUIETEST_DB, LOUDEST_DB
         while high - low > 1:
-            middle = round((low + high) / 2)
+            middle = float(round((low + high) / 2))
             if self._predict(hosts, mono * 10 ** (middle / 20)) >= TARGET_SCORE:
                 high = middle
             else:

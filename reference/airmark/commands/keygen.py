@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,9 @@ def run(args: argparse.Namespace) -> int:
         raise AirmarkError(f"{args.key}: exists already; name another file, or overwrite it with --force")
     if not args.key.parent.is_dir():
         raise AirmarkError(f"{args.key}: no folder {args.key.parent}; make it first")
+    # What saving would find out after the search, as far as it can be known before.
+    if args.key.is_dir() or not os.access(args.key.parent, os.W_OK | os.X_OK):
+        raise AirmarkError(f"{args.key}: is not a file that you may write; name one in a folder of yours")
     owner = profile_of_shape(args.repetitions, args.blocks, args.profile)
     others = [Key.load(path) for path in args.apart_from]
     rng = None if args.seed is None else np.random.default_rng(args.seed)

@@ -225,6 +225,7 @@ def test_the_command_writes_a_report(tmp_path, capsys, monkeypatch):
         (["--audio", "no-such-folder"], "no-such-folder"),
         (["--trials", "5", "--full"], "--full"),
         (["--scheduler", "host:1"], "dask"),
+        (["--backend", "nosuch"], "nosuch"),
     ],
 )
 def test_wrong_use_is_one_line_and_writes_nothing(words, said, tmp_path, monkeypatch, capsys):

@@ -302,7 +302,8 @@ def run(
     """Run all trials, and listen with ``null_keys``, none of them among the marks', for false alarms.
 
     jobs: pieces of work at a time, -1 for as many as there are processors. backend: joblib's name of who does them, and
-    for dask the address of its scheduler. The result is the same for any of them.
+    for dask the address of its scheduler. The result is the same for any of them. Raises AirmarkError for a backend
+    that there is not, and where no recording is long enough.
     """
     import joblib
 
@@ -316,7 +317,11 @@ def run(
     work += [joblib.delayed(function)(*given) for _, function, given in nulls]
     results: list[Any] = []
     extra = {} if scheduler is None else {"scheduler_host": scheduler}
-    with joblib.parallel_config(backend or "loky", **extra):
+    try:
+        workers = joblib.parallel_config(backend or "loky", **extra)
+    except (ValueError, ImportError, OSError) as error:
+        raise AirmarkError(f"--backend {backend}: joblib cannot use it: {error}") from None
+    with workers:
         for result in joblib.Parallel(n_jobs=jobs, return_as="generator")(work):
             results.append(result)
             if progress:

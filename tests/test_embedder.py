@@ -405,3 +405,45 @@ def test_a_lossy_output_needs_lossy_and_keeps_the_mark(tmp_path: Path, key_file:
     capsys.readouterr()
     assert main(["detect", str(out), "--key", str(key_file), "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["detections"]) == 1
+
+
+# Strength auto at its edges
+
+
+def test_a_place_that_hides_nothing_gets_a_mark_that_is_not_heard():
+    time = np.arange(48_000) / 16_000
+    bursts = 0.3 * np.random.default_rng(1).standard_normal(48_000) * ((time % 0.25) < 0.03)
+    mark = embed(bursts, 16_000, keys()[0], at=[0.5]).marks[0]
+    assert mark.weak
+    assert mark.quality is not None
+    assert mark.quality.zimtohrli is not None
+    assert mark.quality.zimtohrli >= 4.95
+
+
+def test_a_mark_that_was_lowered_is_raised_again():
+    host = np.clip(4 * clip() / np.abs(clip()).max(), -1, 1 - 2.0**-15)
+    mark = embed(host, 16_000, keys()[0], at=[0.5], sample_type="PCM_16").marks[0]
+    assert mark.lowered
+    quality = mark.quality
+    assert quality is not None
+    assert quality.zimtohrli is not None
+    assert mark.predicted_score >= 10.5 or quality.zimtohrli < 4.96 or mark.strength_db == -9
+
+
+def test_near_leaves_room_for_the_next():
+    host = np.tile(clip(), 4)
+    marks = embed(host, 16_000, keys()[0], near=[3.0, 5.06], judge=False, strength=-14).marks
+    assert len(marks) == 2
+
+
+def test_channels_that_cancel_are_marked_all_the_same():
+    left = clip()
+    marked = embed(np.stack([left, -left], axis=1), 16_000, keys()[0], at=[0.5], judge=False, strength=-14)
+    assert np.any(marked.samples[:, 0] != left)
+
+
+def test_integers_are_taken_at_their_scale():
+    samples = np.round(clip() * 32767).astype(np.int16)
+    a = embed(samples, 16_000, keys()[0], at=[0.5], judge=False, strength=-14)
+    b = embed(samples / 32768.0, 16_000, keys()[0], at=[0.5], judge=False, strength=-14)
+    assert np.array_equal(a.samples, b.samples)

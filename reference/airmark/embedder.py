@@ -32,6 +32,8 @@ FIXED_DB = -20.0
 """Strength of the baselines."""
 QUIETEST_DB = -18.0
 """Strength ``auto`` goes no lower, however well the mark is predicted to be found: low bit rates would swallow it."""
+FAINTEST_DB = -40.0
+"""It goes as low only where the mark would be heard, among clicks for one; so faint a mark is hardly ever found."""
 TARGET_SCORE = 10.5
 """Predicted score that strength ``auto`` aims at."""
 LEAST_ZIMTOHRLI = 4.95
@@ -147,7 +149,8 @@ class Embedder:
 
     def _given(self, host: Real, places: Sequence[Place], start: int, stop: int) -> list[int]:
         taken: list[int] = []
-        for place in sorted(places, key=lambda p: (p.near, p.sample)):
+        ordered = sorted(places, key=lambda p: (p.near, p.sample))
+        for i, place in enumerate(ordered):
             where = f"{place.sample / self.rate:.3f} s"
             reach = round(NEAR_S * self.rate) if place.near else 0
             if not start - reach <= place.sample <= stop - self.mark_samples + reach:
@@ -156,15 +159,17 @@ class Embedder:
                     f"{self.mark_samples / self.rate:.3f} s: give an earlier or later place"
                 )
             steps = np.linspace(-reach, reach, 2 * NEAR_STEPS + 1) if place.near else np.zeros(1)
-            free = [
-                s
-                for s in {place.sample + round(step) for step in steps}
-                if start <= s <= stop - self.mark_samples and all(abs(s - t) >= self.mark_samples for t in taken)
-            ]
+            inside = {place.sample + round(step) for step in steps}
+            free = self._apart([s for s in inside if start <= s <= stop - self.mark_samples], taken)
+            # Moved so that those still to come fit where they were asked for, if any place allows it.
+            free = self._apart(free, [other.sample for other in ordered[i + 1 :]]) or free
             if not free:
                 raise AirmarkError(f"a mark at {where} would lie over another one: give places further apart")
             taken.append(free[0] if len(free) == 1 else max(sorted(free), key=lambda s: self._worth(host, s)))
         return sorted(taken)
+
+    def _apart(self, candidates: list[int], others: list[int]) -> list[int]:
+        return [s for s in candidates if all(abs(s - other) >= self.mark_samples for other in others)]
 
     def _worth(self, host: Real, place: int) -> float:
         hosts = self._hosts(host, place)
@@ -219,7 +224,7 @@ class Embedder:
         self, host: Real, samples: Real, place: int, hosts: Real, mono: Real, apply: Callable[[float], Mark]
     ) -> Mark:
         """The weakest mark that reaches the target, or the strongest that is not heard."""
-        low, high = QUIETEST_DB, LOUDEST_DB
+        low, high = QUIETEST_DB - 1, LOUDEST_DB
         while high - low > 1:
             middle = float(round((low + high) / 2))
             if self._predict(hosts, mono * 10 ** (middle / 20)) >= TARGET_SCORE:
@@ -227,13 +232,17 @@ class Embedder:
             else:
                 low = middle
         strength = high
-        while True:
+        mark = apply(strength)
+        while mark.lowered and mark.predicted_score < TARGET_SCORE and strength < LOUDEST_DB:
+            strength += 1
             mark = apply(strength)
+        while True:
             judged = self._judge(host, samples, place)
             heard = judged.zimtohrli is not None and judged.zimtohrli < LEAST_ZIMTOHRLI
-            if not heard or strength <= QUIETEST_DB:
+            if not heard or strength <= FAINTEST_DB:
                 return replace(mark, quality=self._judge(host, samples, place, True) if self.visqol else judged)
             strength -= 1
+            mark = apply(strength)
 
     def _judge(self, host: Real, samples: Real, place: int, visqol: bool = False) -> quality.Quality:
         margin = round(QUALITY_MARGIN_S * self.rate)
@@ -254,7 +263,7 @@ class Embedder:
 
 
 def embed(
-    samples: npt.NDArray[np.floating[Any]],
+    samples: npt.NDArray[Any],
     rate: int,
     key: Key,
     *,
@@ -268,14 +277,14 @@ def embed(
 ) -> Embedded:
     """Mark a recording.
 
-    samples: (n,) or (n, channels), full scale 1; rate: Hz, 8,000 to 192,000. at, near: places in seconds; ``near`` may
-    move by a second either way to a better one; with neither, mark follows mark. span: seconds from, to; marks stay
-    inside. pattern: 'adaptive', 'causal' or 'noise'. strength: dB relative to the host's smoothed spectrum, at most
-    LOUDEST_DB; None gives each mark what its own host needs and hides. sample_type: the grid to round to, see
-    airmark.audio; samples outside the marks stay as they are. Returns samples of the shape (n, channels).
+    samples: (n,) or (n, channels), int16 or float of full scale 1; rate: Hz, 8,000 to 192,000. at, near: places in
+    seconds; ``near`` may move by a second either way to a better one; with neither, mark follows mark. span: seconds
+    from, to; marks stay inside. pattern: 'adaptive', 'causal' or 'noise'. strength: dB relative to the host's smoothed
+    spectrum, at most LOUDEST_DB; None gives each mark what its own host needs and hides. sample_type: the grid to round
+    to, see airmark.audio; samples outside the marks stay as they are. Returns samples of the shape (n, channels).
     Raises AirmarkError where a place, a part or a strength cannot be had.
     """
-    host = np.asarray(samples, dtype=np.float64)
+    host = samples / 32768.0 if samples.dtype == np.int16 else np.asarray(samples, dtype=np.float64)
     host = host if host.ndim == 2 else host[:, None]
     if not np.isfinite(host).all():
         raise AirmarkError("the recording has samples that are not finite (NaN or infinite): repair it first")

@@ -49,7 +49,8 @@ def make(hosts: Real, columns: Real, grid: Grid, kind: str) -> Real:
     mixed = grid.analyse(hosts.mean(axis=0), first, grid.count)
     if kind == "adaptive":
         along = (signs * unit(mixed)).reshape(-1, repetition, mixed.shape[1]).sum(axis=0)
-        phases = unit(along)
+        # Where the channels cancel there is no host to follow.
+        phases = np.where(along == 0, noise_phases(along.shape), unit(along))
     else:
         phases = noise_phases((repetition, mixed.shape[1]))
     phases = np.tile(phases, (grid.profile.repetitions, 1)) * signs

@@ -171,6 +171,7 @@ class StreamEmbedder:
         self._mark = np.zeros((2 * self._reach, channels))
         self._before = np.zeros((2 * self._reach, channels))
         self._out = np.zeros((self.delay, channels))
+        self._ready: list[Real] = []
 
     @property
     def marks(self) -> int:
@@ -191,7 +192,9 @@ class StreamEmbedder:
             for mark in self._frames(piece):
                 for part in self._up.process(mark):
                     self._add(part)
-        out, self._out = self._out[: len(block)], self._out[len(block) :]
+        ready = np.concatenate([self._out, *self._ready])
+        self._ready.clear()
+        out, self._out = ready[: len(block)], ready[len(block) :]
         return out
 
     def flush(self) -> Real:
@@ -221,6 +224,6 @@ class StreamEmbedder:
         behind = np.concatenate([self._before, self._host[: n + reach]])
         lowered = without_clipping(behind, mark, 1 - 2.0**-15, self._reach)[reach : reach + n]
         host = self._host[:n]
-        self._out = np.concatenate([self._out, host + lowered])
+        self._ready.append(host + lowered)
         self._before = np.concatenate([self._before, host])[-reach:]
         self._host, self._mark = self._host[n:], self._mark[n:]

@@ -386,7 +386,7 @@ def test_a_pipe_that_nobody_reads(files: Path):
 
 def test_an_empty_pipe(files: Path):
     done = piped("detect - --key key.json", b"", files)
-    assert (done.returncode, done.stderr) == (1, b"")
+    assert (done.returncode, done.stderr) == (2, b"airmark: error: standard input: there is no sound in it\n")
     done = piped("embed - - --key key.json", b"", files)
     assert done.returncode == 0
     assert not any(done.stdout)

@@ -441,3 +441,8 @@ def test_memory_does_not_grow():
         tracemalloc.stop()
     assert after - before < 20_000
     assert peak - before < 20_000_000
+
+
+def test_a_key_given_twice_is_refused():
+    with pytest.raises(AirmarkError, match="twice"):
+        Detector([keys()[0], keys()[0]])

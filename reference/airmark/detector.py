@@ -70,6 +70,8 @@ class Detector:
         self.keys = [keys] if isinstance(keys, Key) else list(keys)
         if not self.keys:
             raise AirmarkError("the detector needs at least one key")
+        if len(set(self.keys)) < len(self.keys):
+            raise AirmarkError("the same key is given twice: each would report the same marks")
         check_rate(rate, "the detector's input")
         if engine not in ENGINES:
             raise AirmarkError(f"no engine '{engine}': there are {', '.join(ENGINES)}")

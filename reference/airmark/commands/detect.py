@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from airmark.detector import Detection
+    from airmark.detector import Detection, Detector
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -25,7 +25,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         help="find marks in a recording",
         description="Find marks in a recording, with nothing but the keys. Exit status: 0 found, 1 not found.",
     )
-    parser.add_argument("input", metavar="IN", help="sound or video file; - for raw s16 on standard input")
+    parser.add_argument("input", metavar="IN", nargs="?", help="sound or video file; - for raw s16 on standard input")
     parser.add_argument(
         "--key", type=Path, required=True, nargs="+", action="extend", metavar="KEY", help="key files to listen for"
     )
@@ -50,6 +50,11 @@ def run(args: argparse.Namespace) -> int:
     from airmark.detector import Detector
     from airmark.keys import Key
 
+    if args.input is None:
+        # 'detect --key KEY IN': the recording came last and was taken for a key.
+        if len(args.key) < 2:
+            raise AirmarkError("IN, the recording to listen to, is missing (see 'airmark detect --help')")
+        args.input = str(args.key.pop())
     keys = [Key.load(path) for path in args.key]
     total: float | None = None
     blocks: Iterator[npt.NDArray[np.float64]]
@@ -72,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     found: list[Detection] = []
     heard = 0
     if not args.json:
-        print(heading(detector.threshold, args.engine))
+        print(heading(detector))
     console = Console(stderr=True)
     # Redirected standard output is for whoever reads it, not for the terminal that shows the progress.
     both = sys.stdout.isatty()
@@ -91,6 +96,8 @@ def run(args: argparse.Namespace) -> int:
             heard += len(block)
             progress.update(task, completed=heard)
         take(detector.flush())
+    if not heard:
+        raise AirmarkError(f"{'standard input' if args.input == '-' else args.input}: there is no sound in it")
     if args.json:
         print(
             json.dumps(
@@ -108,11 +115,12 @@ def run(args: argparse.Namespace) -> int:
     return 0 if found else 1
 
 
-def heading(threshold: float, engine: str) -> str:
+def heading(detector: Detector) -> str:
     """The line above the detections: what counts as one."""
     from airmark.thresholds import per_day
 
-    return f"threshold {threshold:.2f} ({per_day(threshold):.2g} false alarms a day and key), engine {engine}"
+    a_year = 365.25 * per_day(detector.threshold, len(detector.keys))
+    return f"threshold {detector.threshold:.2f} ({a_year:.3g} false alarms a year), engine {detector.engine}"
 
 
 def line(d: Detection, names: list[str]) -> str:

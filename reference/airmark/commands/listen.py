@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     detector = Detector(keys, rate, threshold=args.threshold, false_alarms_per_day=args.false_alarms_per_day)
     names = [key.name for key in keys]
     if not args.json:
-        print(heading(detector.threshold, detector.engine))
+        print(heading(detector))
         print(f"listening to {name} at {rate} Hz; Ctrl-C ends it", flush=True)
     console = Console(stderr=True)
     found = heard = 0

@@ -119,8 +119,9 @@ def heading(detector: Detector) -> str:
     """The line above the detections: what counts as one."""
     from airmark.thresholds import per_day
 
-    a_year = 365.25 * per_day(detector.threshold, len(detector.keys))
-    return f"threshold {detector.threshold:.2f} ({a_year:.3g} false alarms a year), engine {detector.engine}"
+    a_year = f"{365.25 * per_day(detector.threshold, len(detector.keys)):.3g}"
+    alarms = f"{a_year} false alarm{'s' * (a_year != '1')} a year"
+    return f"threshold {detector.threshold:.2f} ({alarms}), engine {detector.engine}"
 
 
 def line(d: Detection, names: list[str]) -> str:

@@ -29,9 +29,7 @@ _TRIAL_PACKETS = 50
 
 def _open(path: Path) -> Any:
     try:
-        # PyAV before 19 wants to be told what to do with tags it cannot decode; 19 no longer knows the word.
-        older = int(av.__version__.split(".")[0]) < 19
-        return av.open(str(path), **({"metadata_errors": "replace"} if older else {}))
+        return av.open(str(path), metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError):
         raise AirmarkError(f"{path} is not a sound file, or of a kind that can't be read here") from None
 

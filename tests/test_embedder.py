@@ -284,9 +284,10 @@ def test_each_channel_hides_its_own_mark():
     for channel in (0, 1):
         assert abs(places(embedded.samples[:, channel])[0] - RATE) <= HOP
         added = embedded.samples[:, channel] - host[:, channel]
-        # Each is as far under its own host.
-        ratio_db = 10 * np.log10((host[RATE : RATE + MARK, channel] ** 2).sum() / (added**2).sum())
-        assert 12 < ratio_db < 36
+        # Each is as far under its own host. In the band, for 18 dB more of the first host lies below it.
+        spectra = np.abs(np.fft.rfft([x[RATE : RATE + MARK] for x in (host[:, channel], added)])) ** 2
+        low, high = (round(hz * MARK / RATE) for hz in profile().band_hz)
+        assert 10 * np.log10(np.divide(*spectra[:, low:high].sum(axis=1))) == pytest.approx(15, abs=1)
 
 
 @pytest.mark.parametrize("channels", [5, 8])
@@ -352,9 +353,11 @@ def test_every_sample_outside_the_marks_is_the_same(
     assert (old_samples[inside] != new_samples[inside]).any()
     assert main(["detect", str(out), "--key", str(key_file), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["detections"]
-    # Rounding to 8 bits drowns the mark at the first place, which is quiet.
-    assert len(found) == (1 if subtype == "PCM_U8" else 2)
-    for detection, mark in zip(found, report["marks"][-len(found) :], strict=True):
+    marks = report["marks"]
+    if subtype == "PCM_U8":
+        # The first place is quiet: its mark is a tenth of a step of 8 bits, and rounding leaves 1 sample in 700 of it.
+        assert marks.pop(0)["predicted_score"] < 1
+    for detection, mark in zip(found, marks, strict=True):
         assert abs(detection["sample"] - mark["sample"]) <= HOP * rate / RATE
         assert detection["key"] == "alpha"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -262,6 +263,11 @@ def test_phases_of_next_to_nothing_are_finite(size: float):
 
 # Memory
 
+NOT_HELD = [
+    tracemalloc.Filter(False, "*stride_tricks*", domain=0),
+    tracemalloc.Filter(False, tracemalloc.__file__),
+]
+
 
 def test_memory_does_not_grow():
     """An hour of sound where AIRMARK_LONG=1, else 20 s."""
@@ -274,18 +280,27 @@ def test_memory_does_not_grow():
             for block in np.array_split(second, 10):
                 assert np.isfinite(embedder.process(block)).all()
 
+    def held() -> int:
+        # Not what CPython keeps of the calls of sliding_window_view: up to 2,000 freed tuples, which a collection gives
+        # back, and the names of a method and of dictionary keys, made anew each time. They were the 46 kB of the first
+        # hour; without them it was 3,674 bytes.
+        gc.collect()
+        snapshot = tracemalloc.take_snapshot().filter_traces(NOT_HELD)
+        return sum(trace.size for trace in snapshot.traces)
+
     play(3)
     tracemalloc.start()
     try:
         play(5)
-        before = tracemalloc.get_traced_memory()[0]
+        before = held()
         tracemalloc.reset_peak()
         play(3600 if LONG else 20)
-        after, peak = tracemalloc.get_traced_memory()
+        peak = tracemalloc.get_traced_memory()[1]
+        after = held()
     finally:
         tracemalloc.stop()
-    # 100 kB is less than 30 bytes a second of sound.
-    assert after - before < 100_000
+    print(f"{after - before} bytes more held")
+    assert after - before < 20_000
     assert peak - before < 5_000_000
 
 

@@ -1,0 +1,561 @@
+"""The stages one by one, each against its definition written out plainly."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import islice, pairwise
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.signal import fftconvolve
+
+from airmark import keysearch, masking, pattern, predict, statistic, thresholds
+from airmark.assets import data_path
+from airmark.confirm import Confirmed, ConfirmStage
+from airmark.embedder import embed
+from airmark.frames import FrameStage, InputStage, window
+from airmark.gate import GateStage
+from airmark.grid import Grid
+from airmark.keys import Key
+from airmark.lags import LagGrid
+from airmark.limiter import without_clipping
+from airmark.peaks import HOLD, PeakStage
+from airmark.profile import profile, profile_of_shape
+from airmark.stream import FRAME, CausalPattern, RateConverter, StreamEmbedder, causal_mark
+from airmark.template import TemplateStage
+
+RATE = 16_000
+SMALL = profile_of_shape(6, 2)
+
+Samples = NDArray[np.float64]
+
+
+@cache
+def keys() -> list[Key]:
+    return list(islice(keysearch.Search(profile(), np.random.default_rng(11)).found(), 2))
+
+
+def small_key(seed: int = 0) -> Key:
+    return Key(np.random.default_rng(seed).choice([-1, 1], SMALL.key_shape), SMALL)
+
+
+def one_bit(frames: int, seed: int = 0) -> NDArray[np.complex64]:
+    """Random frames as stage 1 gives them, (frames, bins)."""
+    parts = np.random.default_rng(seed).choice([-1.0, 1.0], (2, frames, len(SMALL.bins)))
+    return (parts[0] + 1j * parts[1]).astype(np.complex64)
+
+
+@cache
+def clip(seconds: float = 4.0) -> Samples:
+    x, rate = soundfile.read(data_path("music/vibeace_0.flac"))
+    assert rate == RATE
+    return np.asarray(x[: round(seconds * RATE)])
+
+
+def bands() -> NDArray[np.int64]:
+    """Band of the key of each of the frames' bins, (bins,)."""
+    edges = LagGrid(SMALL).edges[:: SMALL.subbands // SMALL.bands]
+    return np.asarray([band for band in range(SMALL.bands) for _ in range(edges[band], edges[band + 1])])
+
+
+# Limiter
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 4, 32]))
+def test_a_mark_is_lowered_smoothly_and_only_where_it_must(seed: int, reach: int):
+    rng = np.random.default_rng(seed)
+    host = np.clip(rng.standard_normal((1500, 3)) * [0.3, 0.3, 0.05], -1.0, 1.0)
+    mark = np.where(np.arange(1500) % 700 < 350, 0.2, -0.2)[:, None].repeat(3, axis=1)
+    top = 0.9
+    out = without_clipping(host, mark, top, reach)
+    assert (np.abs(host + out) <= np.maximum(top, np.abs(host))).all()
+    gain = out / mark
+    assert gain.min() > -1e-12
+    assert gain.max() < 1 + 1e-12
+    assert np.abs(np.diff(gain, axis=0)).max() <= 1 / (2 * reach + 1) + 1e-9
+    over = np.abs(host + mark) > top
+    near = np.array([[over[max(0, t - 2 * reach) : t + 2 * reach + 1, c].any() for c in range(3)] for t in range(1500)])
+    assert np.abs(gain[~near] - 1).max() < 1e-12
+    assert np.abs(without_clipping(-host, -mark, top, reach) + out).max() < 1e-12
+    alone = np.concatenate([without_clipping(host[:, [c]], mark[:, [c]], top, reach) for c in range(3)], axis=1)
+    assert np.abs(alone - out).max() < 1e-12
+
+
+# Masking
+
+
+def test_strengths_at_the_limits_are_allowed():
+    masking.check_strength(masking.QUIETEST_DB)
+    masking.check_strength(masking.LOUDEST_DB)
+
+
+def steady(samples: int) -> Samples:
+    """The same 64 samples over and over: every moment is alike, so nothing is held down."""
+    return np.tile(np.random.default_rng(0).standard_normal(64), samples // 64 + 1)[:samples]
+
+
+def level_of(power: Samples) -> Samples:
+    """The level of a steady sound whose frames have that power, (257,)."""
+    window = Grid(profile(), 512).window
+    spectrum = np.sqrt(power).astype(np.complex128)[None]
+    return masking.levels(steady(masking.HISTORY + 512), masking.HISTORY, 1, window, spectrum)[0]
+
+
+def test_a_tone_hides_noise_51_db_a_bark_either_way():
+    """60 dB, drawn to the mean by 15 %."""
+    hz = np.arange(257) * RATE / 512
+    bark = masking.bark(hz)
+    for tone in (48, 100, 160):
+        level = 10 * np.log10(level_of(np.eye(257)[tone]))
+        for way in (-1, 1):
+            one, two = (int(np.argmin(np.abs(bark - bark[tone] - way * by))) for by in (1, 2))
+            assert level[one] - level[two] == pytest.approx(51, abs=3)
+    # And a flat spectrum stays flat, at its own level.
+    flat = 10 * np.log10(level_of(np.ones(257)))
+    assert np.abs(flat[10:250]).max() < 1
+
+
+def test_the_level_follows_the_quietest_moment():
+    """Over sounds that rise and fall; each frame's loops as the docstring has them."""
+    rng = np.random.default_rng(1)
+    frame, count = 512, 24
+    hop = frame // 2
+    envelope = np.repeat(10 ** rng.uniform(-3, 0, 30), 320)[: masking.HISTORY + (count + 1) * hop]
+    host = rng.standard_normal(len(envelope)) * envelope
+    grid = Grid(profile(), frame)
+    spectra = grid.analyse(host, masking.HISTORY, count)
+    levels = masking.levels(host, masking.HISTORY, count, grid.window, spectra)
+    alike = np.stack([masking.levels(steady(4096), 512, 1, grid.window, s[None])[0] for s in spectra])
+    factor = levels / alike
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(128) / 128)
+    hz, frame_hz = np.arange(65) * 125.0, np.arange(257) * 31.25
+    edges = (0, 300, 800, 1600, 3000, 5000, 8001)
+
+    def moment(start: int, low: float, high: float) -> float:
+        power = np.abs(np.fft.rfft(host[start : start + 128] * hann)) ** 2
+        return float(power[(hz >= low) & (hz < high)].sum())
+
+    lowered = 0
+    for t in range(count):
+        starts = [masking.HISTORY + t * hop + 64 * i for i in range(7)]
+        for low, high in pairwise(edges):
+            held = [max(moment(s - 64 * b, low, high) * 10 ** (-0.035 * 4 * b) for b in range(9)) for s in starts]
+            usual = float(np.mean([moment(s, low, high) for s in starts]))
+            expected = min(1.0, 2 * min(held) / usual)
+            assert factor[t, (frame_hz >= low) & (frame_hz < high)] == pytest.approx(expected, rel=1e-6)
+            lowered += expected < 0.5
+    assert lowered > 10
+
+
+# Grid and pattern
+
+
+@pytest.mark.parametrize("frame", [256, 512])
+def test_frames_add_up_to_the_host(frame: int):
+    grid = Grid(SMALL, frame)
+    host = np.random.default_rng(0).standard_normal(30 * grid.hop)
+    again = grid.synthesise(grid.analyse(host, 0, 29))
+    assert np.abs(again - host)[grid.hop : -grid.hop].max() < 1e-12
+
+
+@pytest.mark.parametrize("frame", [256, 512])
+def test_every_frame_and_bin_has_its_sign(frame: int):
+    key, grid = small_key(), Grid(SMALL, frame)
+    signs = grid.signs(key.columns)
+    assert signs.shape == (grid.count, frame // 2 + 1)
+    low, high = ((b - 0.5) * RATE / SMALL.fft for b in (SMALL.bins.start, SMALL.bins.stop))
+    width = (high - low) / SMALL.bands
+    for t in range(grid.count):
+        repetition, rest = divmod(t * grid.hop, SMALL.pattern_samples)
+        for k in range(frame // 2 + 1):
+            at = (k * RATE / frame - low) / width
+            if abs(at - round(at)) * width > RATE / SMALL.fft:
+                wanted = key.signs[repetition, rest // SMALL.block_samples, int(at)] if 0 < at < SMALL.bands else 0
+                assert signs[t, k] == wanted
+
+
+def mark_of(kind: str, hosts: Samples) -> Samples:
+    if kind == "causal":
+        return causal_mark(hosts, keys()[0], pattern.MARGIN)
+    return pattern.make(hosts, keys()[0].columns, Grid(profile(), pattern.FRAME), kind)
+
+
+@pytest.mark.parametrize("kind", pattern.PATTERNS)
+def test_a_mark_rises_falls_and_has_the_hosts_level(kind: str):
+    hosts = np.random.default_rng(3).standard_normal((2, 2 * pattern.MARGIN + profile().mark_samples)) * [[1], [0.1]]
+    marks = mark_of(kind, hosts)
+    for part in (marks, marks[:, ::-1]):
+        assert np.abs(part[:, 0]).max() < 0.02 * np.abs(part).max()
+        rise = part[:, 64:].std(axis=1) / part[:, 8:16].std(axis=1)
+        assert (rise > 3).all()
+    low, high = (round(hz * marks.shape[1] / RATE) for hz in profile().band_hz)
+    power = np.abs(np.fft.rfft(marks, axis=1)) ** 2
+    host = np.abs(np.fft.rfft(hosts[:, pattern.MARGIN :][:, : marks.shape[1]], axis=1)) ** 2
+    level_db = 10 * np.log10(power[:, low:high].sum(axis=1) / host[:, low:high].sum(axis=1))
+    # Frames whose phases have nothing to do with each other lose half where they overlap.
+    expected_db = {"adaptive": -1.2, "causal": -1.4, "noise": -3.0}[kind]
+    assert level_db == pytest.approx([expected_db] * 2, abs=0.3)
+    assert (power[:, : low * 3 // 4].sum(axis=1) < 1e-3 * power.sum(axis=1)).all()
+
+
+@pytest.mark.parametrize("kind", pattern.PATTERNS)
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_a_mark_lies_where_its_host_sounds(kind: str, rate: int):
+    """A burst in silence. Before its attack the mark is held down and after its end it sounds on: 6 ms later.
+
+    The causal pattern gains strength as it follows the host, another 1 to 4 ms.
+    """
+    later_s = []
+    time = np.arange(3 * rate) / rate
+    for seed in range(6):
+        burst = np.zeros(3 * rate)
+        inside = slice(round(1.4 * rate), round(1.7 * rate))
+        burst[inside] = 0.1 * np.random.default_rng(seed).standard_normal(inside.stop - inside.start)
+        marked = embed(burst, rate, keys()[0], at=[0.5], pattern=kind, strength=-12, judge=False).samples[:, 0]
+        added, host = ((x**2 * time).sum() / (x**2).sum() for x in (marked - burst, burst))
+        later_s.append(added - host)
+    assert np.mean(later_s) == pytest.approx(0.0085 if kind == "causal" else 0.006, abs=0.003)
+
+
+def share(kind: str, host: Samples) -> float:
+    """How much of the mark adds to its host in amplitude."""
+    mark = mark_of(kind, host[None])[0]
+    return float(np.corrcoef(mark, host[pattern.MARGIN :][: len(mark)])[0, 1])
+
+
+def test_a_pattern_follows_the_host_along_the_key():
+    """Of white noise some root of pi / 4 R lies along the key; of a host that is a mark all, once it is known."""
+    noise = np.random.default_rng(5).standard_normal(2 * pattern.MARGIN + profile().mark_samples)
+    assert share("adaptive", noise) == pytest.approx(np.sqrt(np.pi / 4 / 32), abs=0.03)
+    assert abs(share("causal", noise)) < 0.03
+    assert abs(share("noise", noise)) < 0.03
+    alike = np.pad(mark_of("adaptive", noise[None])[0], pattern.MARGIN)
+    assert share("adaptive", alike) > 0.9
+    assert share("causal", alike) > 0.7
+
+
+@pytest.mark.parametrize("kind", pattern.PATTERNS)
+def test_channels_share_the_pattern_of_their_mix(kind: str):
+    host = np.random.default_rng(6).standard_normal(2 * pattern.MARGIN + profile().mark_samples)
+    marks = mark_of(kind, np.stack([0 * host, host]))
+    assert not marks[0].any()
+    assert np.abs(marks[1] - mark_of(kind, host[None])[0]).max() < 1e-9
+
+
+def test_noise_phases_are_all_round():
+    phases = pattern.noise_phases((50, 257))
+    assert np.abs(np.abs(phases) - 1).max() < 1e-12
+    assert abs(phases.mean()) < 0.03
+    assert abs((phases**2).mean()) < 0.03
+
+
+def test_each_causal_mark_follows_its_own_host():
+    """After a mark every phase has the weight of one repetition again."""
+    maker = CausalPattern(keys()[0])
+    sound = np.random.default_rng(7).standard_normal((1, masking.HISTORY + FRAME))
+    for _ in range(maker.grid.count - 1):
+        maker.process(sound)
+    assert np.abs(maker.along).max() > 2
+    maker.process(sound)
+    assert np.abs(maker.along).max() < 1 + 1e-12
+
+
+# Frames
+
+
+def test_what_is_under_half_a_step_is_drawn():
+    noise = np.random.default_rng(8).standard_normal(4000)
+    silent, faint, heard = (FrameStage(profile()).process(gain * noise) for gain in (0.0, 1e-8, 1e-3))
+    assert np.array_equal(silent, faint)
+    assert (silent != heard).mean() > 0.6
+    # Two parts of a bin and two bins are drawn apart.
+    for one, other in ((silent.real, silent.imag), (silent.real[:, 1:], silent.real[:, :-1])):
+        assert abs((one * other).mean()) < 0.2
+
+
+def test_windows_overlap_to_one():
+    for length in (256, 512):
+        squares = window(length) ** 2
+        assert np.abs(squares[: length // 2] + squares[length // 2 :] - 1).max() < 1e-12
+
+
+def test_channels_are_averaged():
+    left, right = np.random.default_rng(9).standard_normal((2, 1000))
+    heard = InputStage(RATE, profile()).process(np.stack([left, right], axis=1))
+    assert np.abs(heard - (left + right) / 2).max() < 1e-15
+
+
+@pytest.mark.parametrize(("hz", "gain"), [(1000, 1.0), (7000, 1.0), (9500, 0.0), (15_000, 0.0), (21_000, 0.0)])
+def test_the_band_passes_and_nothing_folds_into_it(hz: int, gain: float):
+    tone = np.sin(2 * np.pi * hz * np.arange(88_200) / 44_100)
+    heard = InputStage(44_100, profile()).process(tone)[4000:24_000]
+    assert heard.std() * np.sqrt(2) == pytest.approx(gain, abs=1e-3)
+
+
+# Embedder
+
+
+def test_marks_fit_to_the_sample():
+    mark = profile().mark_samples
+    host = clip(5.0)
+    for length, count in ((mark, 1), (mark + 1, 1), (2 * mark - 1, 1), (2 * mark, 2)):
+        assert len(embed(host[-length:], RATE, keys()[0], strength=-14, judge=False).marks) == count
+    neighbours = embed(host[: 2 * mark], RATE, keys()[0], at=[0.0, mark / RATE], strength=-14, judge=False).marks
+    assert [m.sample for m in neighbours] == [0, mark]
+
+
+def test_quality_is_over_the_mark_and_a_quarter_of_a_second():
+    host = clip(4.0)
+    marked = embed(host, RATE, keys()[0], at=[1.0], strength=-14)
+    part = slice(RATE * 3 // 4, RATE + profile().mark_samples + RATE // 4)
+    added = marked.samples[part, 0] - host[part]
+    assert marked.marks[0].quality is not None
+    snr_db = 10 * np.log10((host[part] ** 2).sum() / (added**2).sum())
+    assert marked.marks[0].quality.snr_db == pytest.approx(snr_db, abs=0.01)
+
+
+# Rate converter and stream
+
+
+def test_a_burst_of_other_rates_leaves_nothing_over_the_lower_half():
+    tone = np.sin(2 * np.pi * 9500 * np.arange(48_000) / 48_000)[:, None]
+    down = np.concatenate(list(RateConverter(48_000, RATE, 1).process(tone)))
+    assert np.abs(down[200:]).max() < 0.01
+    steady_level = np.concatenate(list(RateConverter(44_100, RATE, 1).process(np.ones((44_100, 1)))))
+    assert np.abs(steady_level[200:-200] - 1).max() < 1e-9
+
+
+def test_marks_follow_each_other_through_silence():
+    embedder = StreamEmbedder(keys()[0], RATE, 1)
+    embedder.process(np.concatenate([clip(1.0), np.zeros(3 * RATE)]))
+    assert embedder.marks == 2
+
+
+def test_strength_is_decibels():
+    host = clip(1.5)
+    for maker in ("stream", "file"):
+        added = []
+        for strength in (-40.0, -20.0):
+            if maker == "stream":
+                embedder = StreamEmbedder(keys()[0], RATE, 1, strength=strength)
+                out = np.concatenate([embedder.process(host), embedder.flush()])[embedder.delay :, 0] - host
+            else:
+                long = np.concatenate([host, host])
+                out = embed(long, RATE, keys()[0], at=[0.0], strength=strength, judge=False).samples[:, 0] - long
+            added.append(out.std())
+        assert added[1] / added[0] == pytest.approx(10, rel=1e-6)
+
+
+# Lag products
+
+
+def test_lag_products_are_products_of_repetitions():
+    grid, frames = LagGrid(SMALL), one_bit(SMALL.mark_frames)
+    products = grid.block_products(frames)
+    x = frames.reshape(SMALL.repetitions, SMALL.blocks, SMALL.block_frames, -1).astype(np.complex128)
+    turned = {drift: grid.pair_values(products, drift) for drift in (0.0, 130.0)}
+    key = small_key()
+    sums = grid.lag_sums(products, grid.signs_of_pairs(key.columns))
+    expected_sums = np.zeros_like(sums)
+    hz = np.array([(SMALL.bins[lo] + SMALL.bins[hi - 1]) / 2 * 31.25 for lo, hi in pairwise(grid.edges)])
+    band = np.arange(SMALL.subbands) // (SMALL.subbands // SMALL.bands)
+    for pair, (early, late) in enumerate(zip(*grid.pairs, strict=True)):
+        assert early < late
+        for block in range(SMALL.blocks):
+            each = (x[late, block] * x[early, block].conj()).sum(axis=0)
+            sub = np.array([each[lo:hi].sum() for lo, hi in pairwise(grid.edges)])
+            assert np.array_equal(products[block, pair], sub)
+            seconds = (late - early) * SMALL.pattern_samples / RATE
+            for drift, values in turned.items():
+                real = (sub * np.exp(2j * np.pi * drift * 1e-6 * hz * seconds)).real
+                for b in range(SMALL.bands):
+                    assert values[block * SMALL.bands + b, pair] == pytest.approx(real[band == b].sum(), abs=1e-9)
+            expected_sums[late - early - 1] += sub * (key.signs[late, block] * key.signs[early, block])[band]
+    assert np.abs(sums - expected_sums).max() < 1e-9
+    gram = grid.gram(turned[0.0])
+    assert np.array_equal(gram, gram.swapaxes(1, 2))
+    assert not gram[:, np.arange(6), np.arange(6)].any()
+    assert gram[3, 4, 1] == turned[0.0][3, list(zip(*grid.pairs, strict=True)).index((1, 4))]
+
+
+# Gate
+
+
+def test_the_gate_is_the_agreement_of_short_lags():
+    grid, key = LagGrid(SMALL), small_key()
+    gate = GateStage(grid, [small_key(1).columns, key.columns])
+    for frame in one_bit(SMALL.mark_frames + 40, 5):
+        gate.process(frame)
+    gate.reset()
+    frames = one_bit(SMALL.mark_frames + 25, 6)
+    for count, frame in enumerate(frames, 1):
+        got = gate.process(frame)[1]
+        if count < SMALL.mark_frames or count % 5:
+            continue
+        x = frames[count - SMALL.mark_frames : count].astype(np.complex128)
+        x = x.reshape(SMALL.repetitions, SMALL.blocks, SMALL.block_frames, -1)
+        agreement = power = 0.0
+        for late in range(SMALL.repetitions):
+            for early in range(max(0, late - 4), late):
+                each = (x[late] * x[early].conj()).real.sum(axis=1)
+                for block in range(SMALL.blocks):
+                    for b in range(SMALL.bands):
+                        value = each[block, bands() == b].sum()
+                        agreement += value * key.signs[late, block, b] * key.signs[early, block, b]
+                        power += value**2
+        assert got == pytest.approx(agreement / np.sqrt(power), abs=1e-9)
+
+
+# Template
+
+
+def test_the_template_is_the_energy_along_the_key():
+    grid, used = LagGrid(SMALL), np.arange(len(SMALL.bins)) < 150
+    key = small_key()
+    stage = TemplateStage(grid, [small_key(1).columns, key.columns], used)
+    frames = (one_bit(SMALL.mark_frames, 7) * used).astype(np.complex64)
+    got = stage.process(frames, 1)
+    x = frames.reshape(SMALL.repetitions, SMALL.blocks, SMALL.block_frames, -1)
+    signs = key.signs[:, :, bands()][:, :, None]
+    seconds = np.arange(SMALL.repetitions) * SMALL.pattern_samples / RATE
+    for drift, score in zip(SMALL.drifts_ppm, got, strict=True):
+        turns = np.round(4 * drift * 1e-6 * np.outer(seconds, np.array(SMALL.bins) * RATE / SMALL.fft))
+        along = (x * signs * (1j**turns)[:, None, None]).sum(axis=0)
+        parts, r = 2 * SMALL.blocks * SMALL.block_frames * 150, SMALL.repetitions
+        expected = ((np.abs(along) ** 2).sum() - r * parts) / np.sqrt(2 * r * (r - 1) * parts)
+        assert score == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_template_is_standard_on_independent_frames():
+    stage = TemplateStage(LagGrid(SMALL), [small_key().columns], np.ones(len(SMALL.bins), bool))
+    scores = [stage.process(one_bit(SMALL.mark_frames, seed), 0)[0] for seed in range(200)]
+    assert abs(np.mean(scores)) < 0.25
+    assert 0.85 < np.std(scores) < 1.15
+
+
+# Confirm
+
+
+@cache
+def marked_frames() -> NDArray[np.complex64]:
+    """Frames of a weak mark, from its place on."""
+    samples = embed(clip(), RATE, keys()[0], at=[1.0], strength=-18, judge=False).samples[:, 0]
+    start = RATE - 128
+    return FrameStage(profile()).process(samples[start:])[: profile().mark_frames]
+
+
+@pytest.mark.parametrize("ppm", [-190.0, -67.0, -9.0, 0.0, 21.0, 88.0, 190.0])
+def test_confirm_finds_the_drift_that_agrees_best(ppm: float):
+    grid = LagGrid(profile())
+    stage = ConfirmStage(grid, [keys()[1].columns, keys()[0].columns])
+    earlier, later = grid.pairs
+    clean = grid.block_products(marked_frames())
+    products = clean * grid.turns(np.arange(1, profile().repetitions), -ppm)[0][later - earlier - 1]
+    got = stage.score(products, 1)
+    drifts = np.arange(-260, 261, 2.0)
+    signs = grid.signs_of_pairs(keys()[0].columns)
+    agreements = [float((grid.pair_values(products, d) * signs).sum()) for d in drifts]
+    assert got.drift_ppm == pytest.approx(drifts[int(np.argmax(agreements))], abs=4)
+    assert got.agreement == pytest.approx(max(agreements), rel=1e-3)
+    gram = grid.gram(grid.pair_values(products, got.drift_ppm))
+    assert got.score == pytest.approx(float(statistic.score(gram, keys()[0].columns)))
+    assert got.score > 6
+
+
+# Peaks
+
+
+def reported(scores: dict[int, tuple[float, float]], stage: PeakStage, frames: int = 400) -> list[tuple[int, int]]:
+    """Frame of each peak and frame at which it was reported; scores: (score, agreement) by frame."""
+    out = []
+    for frame in range(frames):
+        at = scores.get(frame)
+        peak = stage.process(frame, Confirmed(at[0], at[1], 0.0) if at else None)
+        if peak is not None:
+            out.append((peak.frame, frame))
+    return out
+
+
+def test_peaks_are_reported_once_and_in_time():
+    half = profile().mark_frames // 2
+    stage = PeakStage(profile(), 6.0)
+    assert reported({10: (6.0, 50.0)}, stage) == [(10, 10 + HOLD)]
+    assert HOLD == 4
+    for scores, expected in (
+        ({10: (5.999, 50.0)}, []),
+        ({10: (7.0, 50.0), 12: (7.0, 60.0), 13: (7.0, 55.0)}, [12]),
+        ({10: (7.0, 50.0), 13: (7.0, 50.0)}, [10]),
+        ({10: (7.0, 50.0), 14: (7.0, 60.0)}, [14]),
+        ({10: (7.0, 50.0), 15: (7.0, 60.0)}, [10, 15]),
+        ({10: (7.0, 50.0), 10 + half: (9.0, 49.0)}, [10]),
+        ({10: (7.0, 50.0), 11 + half: (7.0, 49.0)}, [10, 11 + half]),
+        ({10: (7.0, 50.0), 10 + half: (7.0, 51.0)}, [10, 10 + half]),
+        ({10: (7.0, 50.0), 11: (5.0, 60.0)}, [10]),
+    ):
+        stage.reset()
+        assert [frame for frame, _ in reported(scores, stage)] == expected
+
+
+def test_nothing_is_left_after_a_reset():
+    stage = PeakStage(profile(), 6.0)
+    stage.process(0, Confirmed(7.0, 50.0, 0.0))
+    stage.reset()
+    assert reported({}, stage, 10) == []
+    reported({5: (7.0, 90.0)}, stage, 20)
+    stage.process(20, Confirmed(5.0, 33.0, 0.0))
+    stage.reset()
+    peaks = [stage.process(frame, Confirmed(7.0, 50.0, 0.0) if frame == 0 else None) for frame in range(6)]
+    found = [peak for peak in peaks if peak is not None]
+    assert [(peak.frame, peak.before, peak.after) for peak in found] == [(0, 0.0, 0.0)]
+
+
+def test_a_peak_lies_between_its_neighbours():
+    stage = PeakStage(profile(), 6.0)
+    agreements = {4: 30.0, 5: 50.0, 6: 40.0}
+    peaks = [stage.process(t, Confirmed(7.0, agreements[t], 0.0) if t in agreements else None) for t in range(12)]
+    (peak,) = [p for p in peaks if p is not None]
+    assert (peak.frame, peak.before, peak.after) == (5, 30.0, 40.0)
+    top = -np.polyfit([-1, 0, 1], [30, 50, 40], 2)[1] / 2 / np.polyfit([-1, 0, 1], [30, 50, 40], 2)[0]
+    assert peak.offset() == pytest.approx(top)
+
+
+# Thresholds
+
+
+def test_one_false_alarm_a_year_is_a_score_of_6_47():
+    assert thresholds.threshold(thresholds.ONE_A_YEAR) == pytest.approx(6.47, abs=0.005)
+    assert thresholds.per_day(6.0, 3) == pytest.approx(3 * thresholds.per_day(6.0))
+
+
+# Prediction
+
+
+def test_the_rooms_are_what_they_are_called():
+    for (rt60_s, direct_db, _), room in zip(predict.ROOMS, predict._rooms(), strict=True):
+        tail = room[1:]
+        assert room[0] == 1
+        assert -10 * np.log10((tail**2).sum()) == pytest.approx(direct_db, abs=0.01)
+        early, late = (10 * np.log10((room[at : at + RATE // 20] ** 2).mean()) for at in (RATE // 20, RATE // 5))
+        assert early - late == pytest.approx(0.15 * 60 / rt60_s, abs=2)
+    noise = predict._noise(40_000)
+    assert (noise**2).mean(axis=1) == pytest.approx(np.ones(len(predict.ROOMS)))
+
+
+def test_a_prediction_is_what_the_detector_finds_in_the_rooms():
+    marked = embed(clip(), RATE, keys()[0], at=[1.0], strength=-12, judge=False)
+    confirm = ConfirmStage(LagGrid(profile()), [keys()[0].columns])
+    scores = []
+    for (_, _, noise_db), room in zip(predict.ROOMS, predict._rooms(), strict=True):
+        heard = fftconvolve(marked.samples[:, 0], room)[: len(marked.samples)]
+        power = (heard[RATE : RATE + profile().mark_samples] ** 2).mean() * 10 ** (-noise_db / 10)
+        heard = heard + predict._noise(len(heard))[0] * np.sqrt(power)
+        starts = (RATE - 128 + profile().hop * hops for hops in (-1, 0, 1))
+        frames = (FrameStage(profile()).process(heard[start:])[: profile().mark_frames] for start in starts)
+        scores.append(max(confirm.process(each, 0).score for each in frames))
+    # The detector takes the best place; the prediction looks from 0 to half a hop beside it.
+    assert 0 < np.mean(scores) - marked.marks[0].predicted_score < 1.5

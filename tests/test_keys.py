@@ -6,7 +6,9 @@ import argparse
 import json
 import os
 import pickle
+import re
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +65,8 @@ def test_signs_cannot_be_changed_nor_be_anything_but_signs():
     key = random_key(np.random.default_rng(0))
     with pytest.raises(ValueError, match="read-only"):
         key.signs[0] = 1
+    with pytest.raises(ValueError, match="read-only"):
+        key.columns[0] = 1
     for bad in (np.zeros((32, 1, 4)), np.ones((32, 4)), np.full((32, 1, 4), np.nan)):
         with pytest.raises(AirmarkError, match="of shape"):
             Key(bad, profile())
@@ -74,6 +78,7 @@ def test_equality_is_of_signs_and_profile():
     assert one == same
     assert hash(one) == hash(same)
     assert one != two
+    assert one != Key(one.signs, replace(one.profile, name="other"))
     assert len({one, same, two}) == 2
     assert pickle.loads(pickle.dumps(one)) == one
 
@@ -82,6 +87,7 @@ def test_shown_or_printed_it_keeps_its_secret():
     key = random_key(np.random.default_rng(0))
     for text in (repr(key), str(key), f"{[key]}"):
         assert key.fingerprint in text
+        assert re.fullmatch("[0-9a-f]{8}", key.fingerprint)
         assert "+" not in text
         assert "-1" not in text
         assert "array" not in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from itertools import islice, pairwise
 
@@ -354,6 +355,11 @@ def test_strength_is_decibels():
 # Lag products
 
 
+def test_bands_are_whole_sub_bands():
+    with pytest.raises(ValueError, match="sub-bands"):
+        LagGrid(replace(SMALL, subbands=SMALL.bands + 1))
+
+
 def test_lag_products_are_products_of_repetitions():
     grid, frames = LagGrid(SMALL), one_bit(SMALL.mark_frames)
     products = grid.block_products(frames)
@@ -392,7 +398,10 @@ def test_the_gate_is_the_agreement_of_short_lags():
     for frame in one_bit(SMALL.mark_frames + 40, 5):
         gate.process(frame)
     gate.reset()
+    fresh = GateStage(grid, [small_key(1).columns, key.columns])
     frames = one_bit(SMALL.mark_frames + 25, 6)
+    assert [gate.process(frame).tolist() for frame in frames] == [fresh.process(frame).tolist() for frame in frames]
+    gate.reset()
     for count, frame in enumerate(frames, 1):
         got = gate.process(frame)[1]
         if count < SMALL.mark_frames or count % 5:

@@ -51,8 +51,8 @@ def test_speed_needs_a_run(capsys):
     assert "--runs 0" in capsys.readouterr().err
 
 
-def of_detector(sound, rate, keys, engine, threshold):
-    detector = Detector(keys, rate, threshold=threshold, engine=engine)
+def of_detector(sound, rate, keys, engine, threshold, early=False):
+    detector = Detector(keys, rate, threshold=threshold, engine=engine, early=early)
     found = detector.process(sound) + detector.flush()
     return sorted((d.key, d.score) for d in found)
 
@@ -75,6 +75,20 @@ def test_shared_scorer_reports_what_the_detector_reports(keys, demo, rate, marke
     assert of_scorer(passed) == of_detector(sound, rate, few, "float", 3.0)
     assert len(full) > len(passed) > 0
     assert not marked or max(event.score for event in full if event.key == 2) > 8
+
+
+@pytest.mark.parametrize("marked", [False, True])
+def test_shared_scorer_reports_early_decisions_as_the_detector_does(keys, demo, marked):
+    sound = embed(demo, 16_000, keys[2], strength=-12.0, judge=False).samples[:, 0] if marked else demo
+    few = keys[:6]
+    full, passed, samples = null.events(few, 16_000, lambda: np.array_split(sound, 7), 3.0)
+    assert samples == len(sound)
+    assert of_scorer(full) == of_detector(sound, 16_000, few, "full", 3.0, early=True)
+    assert of_scorer(passed) == of_detector(sound, 16_000, few, "float", 3.0, early=True)
+    halves = null.NullScorer(few, 16_000, 3.0, early=True).events([sound])[0]
+    assert halves
+    assert not marked or sum(event.score > 6 for event in halves if event.key == 2) >= 2
+    assert {(e.key, e.score) for e in halves} <= {(e.key, e.score) for e in full}
 
 
 def test_shared_scorer_keeps_its_head_where_hosts_repeat_themselves(keys):

@@ -363,7 +363,7 @@ def hear_marked(plan: Plan, host: Host, keys: Sequence[Key]) -> null.Heard:
         marked = embedder.embed(samples[: round(MARKED_S * rate)], None).samples
     except AirmarkError:  # too short, or silent
         return null.Heard(host.name, 0.0)
-    full, passed, heard = null.NullScorer(keys, rate).events([marked.mean(axis=1)])
+    full, passed, heard = null.events(keys, rate, lambda: [marked.mean(axis=1)])
     return null.Heard(host.name, heard / rate, full, passed)
 
 
@@ -553,7 +553,7 @@ def _reports(
     key: Key, rate: int, pcm: npt.NDArray[np.int16], threshold: float, engine: str
 ) -> Iterator[tuple[Detection, int | None]]:
     """Detections, and how many samples the detector had heard at each; None: only after the end."""
-    detector = Detector(key, rate, threshold=threshold, engine=engine)
+    detector = Detector(key, rate, threshold=threshold, engine=engine, early=True)
     block = round(BLOCK_S * rate)
     for start in range(0, len(pcm), block):
         for detection in detector.process(pcm[start : start + block]):

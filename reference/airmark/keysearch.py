@@ -327,20 +327,22 @@ def cross_score(key: Key, mark: Key) -> float:
     inside = (place >= 0) & (place < total)
 
     def segment(on: npt.NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
-        """(places,) Q, half its variance and 1/8 of its third cumulant over the blocks that are on (places, blocks)."""
+        """Q, half its variance and 1/8 of its third cumulant, each (places, bands), over the blocks that are on."""
         shape = (len(on), repetitions, blocks, bands)
         count = np.broadcast_to(on[:, :, None], agreements.shape).reshape(shape).sum(axis=1).astype(float)
         q = (agreements * on[:, :, None]).reshape(shape).sum(axis=1).astype(float) ** 2 - count
         pairs = count * (count - 1)
-        moments = q.sum(axis=(1, 2)), pairs.sum(axis=(1, 2)), (pairs * (count - 2)).sum(axis=(1, 2))
-        return moments
+        return q.sum(axis=1), pairs.sum(axis=1), (pairs * (count - 2)).sum(axis=1)
 
     one, neighbour = segment(inside), segment(~inside)
     worst = 0.0
     for q, pairs, triples in (one, tuple(a + b for a, b in zip(one, neighbour, strict=True))):
-        on = pairs > 0
-        spread = np.sqrt(2 * pairs[on])
-        worst = max(worst, float(statistic.normal_score(q[on] / spread, 8 * triples[on] / spread**3).max(initial=0.0)))
+        for used, handicap in ((bands, 0.0), (bands // 2, statistic.LOW_HANDICAP)):
+            total, variance, third = (part[:, :used].sum(axis=1) for part in (q, pairs, triples))
+            on = variance > 0
+            spread = np.sqrt(2 * variance[on])
+            scores = statistic.normal_score(total[on] / spread, 8 * third[on] / spread**3) - handicap
+            worst = max(worst, float(scores.max(initial=0.0)))
     return worst
 
 

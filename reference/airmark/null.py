@@ -26,14 +26,14 @@ from scipy.stats import chi2, norm
 
 from airmark import audio, hardhosts, keysearch, statistic, thresholds
 from airmark.confirm import Confirmed, ConfirmStage
-from airmark.detector import GATE_THRESHOLD, TEMPLATE_THRESHOLD
+from airmark.detector import EARLY_HANDICAP, GATE_THRESHOLD, TEMPLATE_THRESHOLD
 from airmark.errors import AirmarkError
 from airmark.frames import Frames, FrameStage, InputStage
 from airmark.gate import LAGS
 from airmark.keys import Key, keys_of_one_profile
 from airmark.lags import LagGrid, Products, Real
 from airmark.peaks import HOLD, PeakStage
-from airmark.profile import profile
+from airmark.profile import Profile, profile
 from airmark.template import TemplateStage
 
 Singles = npt.NDArray[np.float32]
@@ -97,18 +97,31 @@ def keys_with_symmetries(count: int, seed: int) -> list[Key]:
 class NullScorer:
     """The events of many keys in a stream of sound: those of Detector's engines, found with shared work."""
 
-    def __init__(self, keys: Sequence[Key], rate: int, threshold: float = LEAST_SCORE) -> None:
-        """keys: of one profile; rate: of the sound, Hz; threshold: lowest score that is reported."""
-        self.profile = p = keys_of_one_profile(list(keys))
-        self.threshold = threshold
+    def __init__(self, keys: Sequence[Key], rate: int, threshold: float = LEAST_SCORE, early: bool = False) -> None:
+        """keys: of one profile; rate: of the sound, Hz; threshold: lowest score that is reported.
+
+        early: the first halves of marks, instead of whole ones.
+        """
+        p = keys_of_one_profile(list(keys))
         columns = [key.columns for key in keys]
+        if early:
+            half = p.early
+            if half is None:
+                raise ValueError(f"profile {p.name} has no early decision")
+            p, columns = half, [c[:, : half.repetitions] for c in columns]
+        self.profile, self.threshold = p, threshold
+        self.handicap = EARLY_HANDICAP if early else 0.0
         self._grid = grid = LagGrid(p)
         self._input = InputStage(rate, p)
         self._stage = FrameStage(p, highest_hz=0.475 * rate)
         self._confirm = ConfirmStage(grid, columns)
         self._template = TemplateStage(grid, columns, self._stage.used)
         self._peaks = {engine: [PeakStage(p, threshold) for _ in keys] for engine in ("full", "float")}
-        self._signs = np.stack(self._confirm.signs).reshape(len(keys), -1).T.astype(np.float32)
+        signs = np.stack(self._confirm.signs).astype(np.float32)  # (keys, M bands, pairs)
+        self._bands = [(np.ones_like(self._confirm.low), 0.0)]
+        if self._confirm.low.any():
+            self._bands.append((self._confirm.low, statistic.LOW_HANDICAP))
+        self._signs = [signs[:, used].reshape(len(keys), -1).T for used, _ in self._bands]
         self._tail = np.zeros(p.fft + 8 * p.hop)
         earlier, later = grid.pairs
         self._short = later - earlier <= min(LAGS, p.repetitions - 1)
@@ -185,6 +198,7 @@ class NullScorer:
                 window = frames[place : place + self.profile.mark_frames]
                 for key in keys:
                     confirmed = self._confirm.score(products, key)
+                    confirmed = confirmed._replace(score=confirmed.score - self.handicap)
                     if confirmed.score >= self.threshold:
                         yield place, key, confirmed, self._passes(products, window, key)
 
@@ -226,22 +240,27 @@ class NullScorer:
             for drift in range(drifts):
                 for band in range(p.bands):
                     np.take(turned[drift, band], rows, out=values[drift, :, block, band], mode="clip")
-        flat = values.reshape(drifts, count, -1)
-        power = np.einsum("dpk,dpk->dp", flat, flat)
-        scale = np.divide(1, np.sqrt(power), out=np.zeros_like(power), where=power > 0)
-        scores = (flat.reshape(drifts * count, -1) @ self._signs).reshape(drifts, count, -1)
-        scores *= scale[:, :, None]
-        least = self.threshold - MARGIN
-        near = scores.max(axis=0) >= least
-        for at in np.flatnonzero(near.any(axis=1)):
-            keys = np.flatnonzero(near[at])
-            # A host of low rank brings many keys near, and its skewness takes them away again.
-            if len(keys) > drifts:
-                columns = values[:, at].reshape(drifts, p.blocks * p.bands, pairs).astype(np.float64)
-                skew = statistic.skewness(self._grid.gram(columns))
-                keys = keys[(statistic.normal_score(scores[:, at, keys], skew[:, None]) >= least).any(axis=0)]
-            if len(keys):
-                yield start + int(at), keys.tolist()
+        columns = values.reshape(drifts, count, p.blocks * p.bands, pairs)
+        near: dict[int, set[int]] = {}
+        for (used, handicap), signs in zip(self._bands, self._signs, strict=True):
+            part = columns if used.all() else columns[:, :, used]
+            flat = part.reshape(drifts, count, -1)
+            power = np.einsum("dpk,dpk->dp", flat, flat)
+            scale = np.divide(1, np.sqrt(power), out=np.zeros_like(power), where=power > 0)
+            scores = (flat.reshape(drifts * count, -1) @ signs).reshape(drifts, count, -1)
+            scores *= scale[:, :, None]
+            least = self.threshold + self.handicap + handicap - MARGIN
+            over = scores.max(axis=0) >= least
+            for at in np.flatnonzero(over.any(axis=1)):
+                keys = np.flatnonzero(over[at])
+                # A host of low rank brings many keys near, and its skewness takes them away again.
+                if len(keys) > drifts:
+                    skew = statistic.skewness(self._grid.gram(part[:, at].astype(np.float64)))
+                    keys = keys[(statistic.normal_score(scores[:, at, keys], skew[:, None]) >= least).any(axis=0)]
+                if len(keys):
+                    near.setdefault(int(at), set()).update(keys.tolist())
+        for offset, found in sorted(near.items()):
+            yield start + offset, sorted(found)
 
     def _passes(self, products: Products, window: Frames, key: int) -> bool:
         """Whether the gate and the template of the float engine pass a place."""
@@ -249,6 +268,38 @@ class NullScorer:
         power = float((values * values).sum())
         level = float((values * self._confirm.signs[key][:, self._short]).sum()) / np.sqrt(power) if power else 0.0
         return bool(level >= GATE_THRESHOLD and self._template.process(window, key).max() >= TEMPLATE_THRESHOLD)
+
+
+def events(
+    keys: Sequence[Key], rate: int, sound: Callable[[], Iterable[npt.NDArray[Any]]], threshold: float = LEAST_SCORE
+) -> tuple[list[Event], list[Event], int]:
+    """The events of the full and of the float engine with early decisions, and the samples heard.
+
+    sound: gives the sound, as often as it is called.
+    """
+    owner = keys_of_one_profile(list(keys))
+    *whole, samples = NullScorer(keys, rate, threshold).events(sound())
+    if owner.early is None:
+        return whole[0], whole[1], samples
+    halves = NullScorer(keys, rate, threshold, early=True).events(sound())
+    return _told_once(whole[0], halves[0], owner), _told_once(whole[1], halves[1], owner), samples
+
+
+def _told_once(whole: list[Event], halves: list[Event], owner: Profile) -> list[Event]:
+    """Both kinds of events in the order of their places, without the whole ones that were told early."""
+    half = owner.mark_frames // 2
+    # By the frame they are reported in; of two in one frame the whole mark comes first, as in the detector.
+    reports = [(event.place + 2 * half, 0, event) for event in whole]
+    reports += [(event.place + half, 1, event) for event in halves]
+    early: dict[int, int] = {}
+    told = []
+    for _, is_half, event in sorted(reports, key=lambda report: report[:2]):
+        if is_half:
+            early[event.key] = event.place
+        elif event.key in early and abs(event.place - early[event.key]) <= half:
+            continue
+        told.append(event)
+    return sorted(told, key=lambda event: (event.place, event.key))
 
 
 class Unit(NamedTuple):
@@ -309,14 +360,15 @@ def hear(unit: Unit, keys: Sequence[Key], threshold: float = LEAST_SCORE) -> Hea
                 # One bad file is no reason to throw away hours of others.
                 broken.append(str(error))
 
-    full, passed, samples = NullScorer(keys, unit.rate, threshold).events(mono())
+    full, passed, samples = events(keys, unit.rate, mono, threshold)
     return Heard(unit.name, samples / unit.rate, full, passed, broken)
 
 
 def hear_host(name: str, keys: Sequence[Key]) -> dict[str, Any]:
     """What all keys report on one of airmark.hardhosts, by engine: events, the highest score, those over one a year."""
     year = thresholds.threshold(thresholds.ONE_A_YEAR)
-    full, passed, samples = NullScorer(keys, hardhosts.RATE).events([hardhosts.make(name)])
+    sound = hardhosts.make(name)
+    full, passed, samples = events(keys, hardhosts.RATE, lambda: [sound])
     engines = {"full": full, "float": passed}
     return {
         "host": name,

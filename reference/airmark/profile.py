@@ -15,6 +15,9 @@ from typing import Any
 
 from airmark.errors import AirmarkError
 
+EARLY_REPETITIONS = 8
+"""Fewest repetitions from which a mark may be told early."""
+
 SHAPE = re.compile(r"(?P<name>[a-z0-9-]+)(?:/(?P<repetitions>\d{1,4})x(?P<blocks>\d{1,4}))?")
 
 
@@ -73,6 +76,13 @@ class Profile:
     def mark_frames(self) -> int:
         """Frames that one mark spans, from its first to the one after its last."""
         return self.mark_samples // self.hop
+
+    @property
+    def early(self) -> Profile | None:
+        """The profile of a mark's first half, from which it may be told before it ends; None where that is short."""
+        if self.repetitions < 2 * EARLY_REPETITIONS:
+            return None
+        return profile_of_shape(self.repetitions // 2, self.blocks, self.name.partition("/")[0])
 
     @property
     def bins(self) -> range:

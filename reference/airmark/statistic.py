@@ -24,6 +24,9 @@ Floats = npt.NDArray[np.floating[Any]]
 LEAST_SKEWNESS = 1e-3
 """Below this the chi-square is the normal distribution to rounding, and the cube root would only cancel digits."""
 
+LOW_HANDICAP = 0.3
+"""What the score of the lower bands alone is lowered by: a second look, and a rare one."""
+
 
 def agreement(grams: Floats, signs: Floats) -> Floats:
     """Q, the quadratic form of a key in the Gram matrices.
@@ -58,6 +61,15 @@ def normal_score(standardised: Floats, skew: Floats) -> Floats:
     a = 2 / (9 * freedom)
     score: Floats = (np.cbrt(1 + standardised * skew / 2) - (1 - a)) / np.sqrt(a)
     return score
+
+
+def score_of_bands(grams: Floats, signs: Floats, low: npt.NDArray[np.bool_]) -> Floats:
+    """The detector's score: that of all columns or, lowered by LOW_HANDICAP, that of the lower bands', if it is higher.
+
+    grams: (..., columns, R, R); signs: (columns, R); low: (columns,), the columns of the lower half of the bands.
+    """
+    whole = score(grams, signs)
+    return np.maximum(whole, score(grams[..., low, :, :], signs[low]) - LOW_HANDICAP) if low.any() else whole
 
 
 def score(grams: Floats, signs: Floats) -> Floats:

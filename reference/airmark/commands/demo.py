@@ -46,9 +46,10 @@ def run(args: argparse.Namespace) -> int:
 
     console = Console(stderr=True)
     columns = TextColumn("{task.description:22}"), BarColumn(), TimeElapsedColumn()
-    with folder.results(args.out, FOLDER, args.force) as (part, put), Progress(
-        *columns, console=console, disable=not console.is_terminal, transient=True
-    ) as bar:
+    with (
+        folder.results(args.out, FOLDER, args.force) as (part, put),
+        Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar,
+    ):
         task = bar.add_task("starting", total=None)
         shown = demo.run(lambda what, done, total: bar.update(task, description=what, completed=done, total=total + 1))
         bar.update(task, description="drawing the picture")
@@ -189,7 +190,5 @@ def _case(outcome: Outcome) -> dict[str, Any]:
             }
             for h in outcome.heard
         ],
-        "false_alarms": [
-            {"time_s": d.time_s, "score": d.score, "drift_ppm": d.drift_ppm} for d in outcome.elsewhere
-        ],
+        "false_alarms": [{"time_s": d.time_s, "score": d.score, "drift_ppm": d.drift_ppm} for d in outcome.elsewhere],
     }

@@ -81,9 +81,7 @@ def run(args: argparse.Namespace) -> int:
     console = Console(stderr=True)
     # Redirected standard output is for whoever reads it, not for the terminal that shows the progress.
     both = sys.stdout.isatty()
-    with Progress(
-        console=console, disable=not console.is_terminal, transient=True, redirect_stdout=both
-    ) as progress:
+    with Progress(console=console, disable=not console.is_terminal, transient=True, redirect_stdout=both) as progress:
         task = progress.add_task("listening", total=total)
 
         def take(new: list[Detection]) -> None:

@@ -87,9 +87,7 @@ def _file(args: argparse.Namespace, key: Key, strength: float | None) -> int:
 
     recording = audio.read(args.input)
     target = audio.check_output(recording, args.output, lossy=args.lossy, force=args.force)
-    embedder = Embedder(
-        key, recording.rate, pattern=args.pattern or "adaptive", strength=strength, visqol=args.visqol
-    )
+    embedder = Embedder(key, recording.rate, pattern=args.pattern or "adaptive", strength=strength, visqol=args.visqol)
     places = places_of(args.at, args.near, recording.rate)
     span = span_of(args.start, args.stop, recording.rate, len(recording.samples))
     console = Console(stderr=True)

@@ -18,7 +18,7 @@ from airmark import keysearch, masking, pattern, predict, statistic, thresholds
 from airmark.assets import data_path
 from airmark.confirm import Confirmed, ConfirmStage
 from airmark.detector import Detector
-from airmark.embedder import embed
+from airmark.embedder import QUIETEST_DB, TARGET_SCORE, Mark, embed
 from airmark.errors import AirmarkError
 from airmark.frames import FrameStage, InputStage, window
 from airmark.gate import GateStage
@@ -310,6 +310,45 @@ def test_marks_fit_to_the_sample():
         assert len(embed(host[-length:], RATE, keys()[0], strength=-14, judge=False).marks) == count
     neighbours = embed(host[: 2 * mark], RATE, keys()[0], at=[0.0, mark / RATE], strength=-14, judge=False).marks
     assert [m.sample for m in neighbours] == [0, mark]
+
+
+def auto(host: Samples) -> Mark:
+    return embed(host, RATE, keys()[0], at=[0.5], sample_type="PCM_16").marks[0]
+
+
+def test_auto_is_the_weakest_that_reaches_the_target():
+    noise = 0.1 * np.random.default_rng(0).standard_normal(3 * RATE)
+    mark = auto(noise)
+    assert mark.predicted_score >= TARGET_SCORE
+    assert mark.strength_db > QUIETEST_DB
+    weaker = embed(noise, RATE, keys()[0], at=[0.5], strength=mark.strength_db - 1, judge=False).marks[0]
+    assert weaker.predicted_score < TARGET_SCORE
+
+
+def test_auto_goes_to_the_limit_and_no_further():
+    host = clip().copy()
+    host[round(1.2 * RATE) :] = 0
+    mark = auto(host)
+    assert mark.predicted_score < TARGET_SCORE
+    assert mark.strength_db == masking.LOUDEST_DB
+
+
+def test_auto_makes_up_for_what_was_lowered():
+    host = np.clip(4 * clip() / np.abs(clip()).max(), -1, 1 - 2.0**-15)
+    lowered, free = auto(host), auto(0.25 * host)
+    assert lowered.lowered
+    assert not free.lowered
+    assert lowered.strength_db > free.strength_db
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_marks_begin_and_end_softly_at_every_rate(rate: int):
+    host = 0.1 * np.random.default_rng(1).standard_normal(3 * rate)
+    marked = embed(host, rate, keys()[0], at=[0.5], strength=-10, judge=False)
+    (mark,) = marked.marks
+    added = (marked.samples[:, 0] - host)[mark.sample : mark.sample + mark.samples]
+    for end in (added, added[::-1]):
+        assert np.abs(end[: rate // 5000]).max() < 0.1 * added.std()
 
 
 def test_quality_is_over_the_mark_and_a_quarter_of_a_second():

@@ -334,21 +334,22 @@ def test_auto_goes_to_the_limit_and_no_further():
 
 
 def test_auto_makes_up_for_what_was_lowered():
-    host = np.clip(4 * clip() / np.abs(clip()).max(), -1, 1 - 2.0**-15)
-    lowered, free = auto(host), auto(0.25 * host)
+    noise = np.clip(0.4 * np.random.default_rng(0).standard_normal(3 * RATE), -1, 1 - 2.0**-15)
+    lowered, free = auto(noise), auto(0.25 * noise)
     assert lowered.lowered
     assert not free.lowered
-    assert lowered.strength_db > free.strength_db
+    assert lowered.strength_db > free.strength_db + 3
 
 
-@pytest.mark.parametrize("rate", [16_000, 44_100])
-def test_marks_begin_and_end_softly_at_every_rate(rate: int):
+def test_a_mark_of_another_rate_ends_softly():
+    """What the rate conversion rings on past the mark would be cut off at a fiftieth of its level."""
+    rate = 44_100
     host = 0.1 * np.random.default_rng(1).standard_normal(3 * rate)
     marked = embed(host, rate, keys()[0], at=[0.5], strength=-10, judge=False)
     (mark,) = marked.marks
     added = (marked.samples[:, 0] - host)[mark.sample : mark.sample + mark.samples]
     for end in (added, added[::-1]):
-        assert np.abs(end[: rate // 5000]).max() < 0.1 * added.std()
+        assert np.abs(end[:8]).max() < 0.004 * added.std()
 
 
 def test_quality_is_over_the_mark_and_a_quarter_of_a_second():

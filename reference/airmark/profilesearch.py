@@ -286,7 +286,7 @@ def summary(search: Search, heard: Sequence[Heard]) -> list[dict[str, Any]]:
             "trials": len(mine),
             "refused": sum(one.refused for one in mine),
             "zimtohrli": float(np.mean(judged)) if judged else None,
-            # Of the marks over the threshold at their place, the share that the stages before let through.
+            # Of the marks over the threshold at their place, the share that the float engine reports.
             "staged": float(np.sum([one.staged for one in mine]) / found.sum()) if found.any() else None,
             "costs": costs(variant.profile),
             "levels": [],

@@ -242,7 +242,7 @@ def _print_profiles(result: dict[str, Any]) -> None:
             if "against_default" in row:
                 values = (scale * row["against_default"][name][end] for end in ("value", "low", "high"))
                 told[name] = "{:+.{d}f} ({:+.{d}f} {:+.{d}f})".format(*values, d=digits)
-        staged = "-" if row["staged"] is None else f"{100 * row['staged']:.0f} %"
+        staged = "-" if row["staged"] is None else f"{100 * row['staged']:.1f} %"
         zimtohrli = "-" if row["zimtohrli"] is None else f"{row['zimtohrli']:.3f}"
         print(f"{row['name']:18}{scores}{shares}{told['score']:>24}{told['found']:>22}{staged:>8}{zimtohrli:>11}")
     refused = rows[0]["refused"]
@@ -250,7 +250,7 @@ def _print_profiles(result: dict[str, Any]) -> None:
         f"found: a score of {result['threshold']:.2f} or more at the mark's place, one false alarm a day\n"
         "under the default profile; others look more or less often, which moves that by some 0.1. Against the\n"
         "default: means over the same trials at all levels, intervals over recordings. Stages: share of those found\n"
-        "that the float engine's first stages let through. Keys are random signs. "
+        "that the float engine, with all its stages, reports. Keys are random signs. "
         f"Refused: {refused} of the default's marks."
     )
     print(

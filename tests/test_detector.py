@@ -14,14 +14,17 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.signal import firwin
 
-from airmark import channel, keysearch, thresholds
+from airmark import channel, keysearch, statistic, thresholds
 from airmark.assets import data_path
+from airmark.confirm import ConfirmStage
 from airmark.detector import ENGINES, Detection, Detector
 from airmark.embedder import embed
 from airmark.errors import AirmarkError
 from airmark.frames import DRAWN_SIGNS, ZERO, FrameStage, InputStage, window
 from airmark.keys import Key
+from airmark.lags import LagGrid
 from airmark.profile import profile, profile_of_shape
 
 RATE = 16_000
@@ -157,6 +160,65 @@ def test_engines_agree():
     full, staged = (detect(samples, which=keys(), engine=engine) for engine in ("full", "float"))
     assert [(d.key, d.score) for d in staged] == [(d.key, d.score) for d in full]
     assert len(full) == 2
+
+
+# From the first half, and from the lower bands
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_early_mark_is_told_once_and_a_second_before_its_end(engine: str):
+    samples = np.concatenate([marked(), clip()])
+    for early, least_s, most_s in ((False, 2.048, 2.2), (True, 1.0, 1.2)):
+        detector = Detector(keys()[:1], RATE, engine=engine, early=early)
+        told = [
+            (d, start / RATE) for start in range(0, len(samples), 160) for d in detector.process(samples[start:][:160])
+        ]
+        assert len(told) == 1
+        detection, at_s = told[0]
+        assert least_s < at_s - 2.5 < most_s
+        assert abs(detection.sample - 2.5 * RATE) <= 2 * HOP
+        assert abs(detection.drift_ppm) <= 10
+
+
+def test_early_marks_back_to_back_are_found_once_each():
+    host = np.concatenate([clip("music/brahms_0.flac"), clip()])
+    places = [mark.sample for mark in embed(host, RATE, keys()[0], strength=-10, judge=False).marks]
+    found = detect(embed(host, RATE, keys()[0], strength=-10, judge=False).samples, early=True)
+    assert len(found) == len(places) == 5
+    assert all(abs(d.sample - place) <= 2 * HOP for d, place in zip(found, places, strict=True))
+
+
+def test_a_mark_too_faint_for_an_early_decision_is_told_at_its_end():
+    noise = np.random.default_rng(3).standard_normal(len(marked()))
+    samples = marked() + 0.07 * marked().std() * noise
+    (late,), (early,) = detect(samples, early=False), detect(samples, early=True)
+    assert late == early
+    half = detect(samples[: round((2.5 + 1.3) * RATE)], early=True)
+    assert half == []
+
+
+def test_a_detector_without_early_decisions_reports_no_half_marks():
+    half = marked()[: round((2.5 + 1.2) * RATE)]
+    assert detect(half) == []
+    assert len(detect(half, early=True)) == 1
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_mark_without_its_upper_bands_is_found_by_the_lower(engine: str):
+    """As a telephone codec leaves it: noise in their place, which costs the score of all bands much more."""
+    rng = np.random.default_rng(8)
+    low = firwin(255, 3800, fs=RATE)
+    noise = rng.standard_normal(len(marked()))
+    upper = noise - np.convolve(noise, low, mode="same")
+    samples = np.convolve(marked(), low, mode="same") + 0.05 * marked().std() * noise + 0.01 * upper
+    (found,) = detect(samples, engine=engine, threshold=4.0)
+    columns = keys()[0].columns
+    stage = ConfirmStage(LagGrid(profile()), [columns])
+    frames = FrameStage(profile()).process(samples[round(2.5 * RATE) - HOP // 2 :])[: profile().mark_frames]
+    grams = stage.grid.gram(stage.grid.pair_values(stage.grid.block_products(frames), 0.0))
+    whole, lower = (float(statistic.score(grams[used], columns[used])) for used in (slice(4), slice(2)))
+    assert lower > whole + 1
+    assert found.score == pytest.approx(lower - statistic.LOW_HANDICAP, abs=0.5)
 
 
 @pytest.mark.parametrize("shape", [(16, 2), (8, 4), (24, 1)])

@@ -212,7 +212,9 @@ def test_auto_keeps_to_its_target_and_its_limit(name: str):
         assert mark.weak == (mark.predicted_score < embedder.WEAK_SCORE)
         if mark.predicted_score < embedder.TARGET_SCORE:
             # As strong as it may be: another dB would be heard.
-            louder = embed(clip(name), RATE, keys()[0], at=[mark.time_s], strength=min(mark.strength_db + 1, -9.0))
+            louder = embed(
+                clip(name), RATE, keys()[0], at=[mark.time_s], strength=min(mark.strength_db + 1, embedder.LOUDEST_DB)
+            )
             quality = louder.marks[0].quality
             assert quality is not None
             heard = (quality.zimtohrli or 0) < embedder.LEAST_ZIMTOHRLI + 2e-3
@@ -430,7 +432,11 @@ def test_a_mark_that_was_lowered_is_raised_again():
     quality = mark.quality
     assert quality is not None
     assert quality.zimtohrli is not None
-    assert mark.predicted_score >= 10.5 or quality.zimtohrli < 4.96 or mark.strength_db == -9
+    assert (
+        mark.predicted_score >= embedder.TARGET_SCORE
+        or quality.zimtohrli < 4.96
+        or mark.strength_db == embedder.LOUDEST_DB
+    )
 
 
 def test_near_leaves_room_for_the_next():

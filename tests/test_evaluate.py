@@ -52,9 +52,11 @@ def test_without_a_channel_everything_is_found_in_place_and_in_time(keys):
     assert row["engines"]["full"]["found"] == 6
     for trial in outcome.trials:
         assert trial.scores["full"] >= trial.scores["float"] - 1e-9
-        assert abs(trial.place_error_s) < 0.016
-        assert 2.048 - 0.02 < trial.latency_s < 2.25
+        assert abs(trial.place_error_s) < 0.032
+        assert 1.024 - 0.03 < trial.latency_s < 2.25
         assert abs(trial.drift_error_ppm) <= 50
+    # Most are told from their first half.
+    assert np.median([trial.latency_s for trial in outcome.trials]) < 1.2
 
 
 def test_trials_share_marks_and_the_noise_alone_differs_between_levels(keys):

@@ -75,7 +75,7 @@ class Clock:
 
 
 def test_listening_says_what_detecting_says(files, at_once, capsys):
-    assert main(["detect", files.marked, "--key", files.key]) == 0
+    assert main(["detect", files.marked, "--key", files.key, "--early"]) == 0
     detected = capsys.readouterr().out.splitlines()
     assert main(["listen", "--key", files.key, "--input", files.marked]) == 0
     heard = capsys.readouterr().out.splitlines()

@@ -201,7 +201,7 @@ def test_a_mark_rises_falls_and_has_the_hosts_level(kind: str):
     host = np.abs(np.fft.rfft(hosts[:, pattern.MARGIN :][:, : marks.shape[1]], axis=1)) ** 2
     level_db = 10 * np.log10(power[:, low:high].sum(axis=1) / host[:, low:high].sum(axis=1))
     # Frames whose phases have nothing to do with each other lose half where they overlap.
-    expected_db = {"adaptive": -1.2, "causal": -1.4, "noise": -3.0}[kind]
+    expected_db = {"adaptive": -1.7, "causal": -1.8, "noise": -3.0}[kind]
     assert level_db == pytest.approx([expected_db] * 2, abs=0.3)
     assert (power[:, : low * 3 // 4].sum(axis=1) < 1e-3 * power.sum(axis=1)).all()
 
@@ -232,13 +232,16 @@ def share(kind: str, host: Samples) -> float:
 
 
 def test_a_pattern_follows_the_host_along_the_key():
-    """Of white noise some root of pi / 4 R lies along the key; of a host that is a mark all, once it is known."""
+    """Of white noise some root of pi / 4 R lies along the key, and what raises magnitudes is held back.
+
+    Of a host that is a mark all lies along it, once it is known.
+    """
     noise = np.random.default_rng(5).standard_normal(2 * pattern.MARGIN + profile().mark_samples)
-    assert share("adaptive", noise) == pytest.approx(np.sqrt(np.pi / 4 / 32), abs=0.03)
+    assert share("adaptive", noise) == pytest.approx(np.sqrt(np.pi / 4 / 32) * pattern.RADIAL * pattern.GAIN, abs=0.02)
     assert abs(share("causal", noise)) < 0.03
     assert abs(share("noise", noise)) < 0.03
     alike = np.pad(mark_of("adaptive", noise[None])[0], pattern.MARGIN)
-    assert share("adaptive", alike) > 0.9
+    assert share("adaptive", alike) > 0.85
     assert share("causal", alike) > 0.7
 
 
@@ -600,7 +603,7 @@ def test_the_first_stages_let_through_what_is_just_over_the_threshold():
     marked = embed(clip(), RATE, keys()[0], at=[1.0], strength=-14, judge=False).samples[:, 0]
     scores = []
     for seed in range(8):
-        heard = marked + 0.08 * marked.std() * np.random.default_rng(seed).standard_normal(len(marked))
+        heard = marked + 0.07 * marked.std() * np.random.default_rng(seed).standard_normal(len(marked))
         full, staged = (Detector(keys()[0], engine=engine) for engine in ("full", "float"))
         found = full.process(heard) + full.flush()
         assert staged.process(heard) + staged.flush() == found
@@ -631,27 +634,39 @@ def test_the_level_is_the_highest_of_all_keys():
 # Prediction
 
 
+def test_a_mark_in_a_pause_is_predicted_lower():
+    host = clip().copy()
+    host[: round(0.6 * RATE)] *= 10
+    same, pause = (embed(x, RATE, keys()[0], at=[1.0], strength=-12, judge=False).marks[0] for x in (clip(), host))
+    assert pause.predicted_score < same.predicted_score - 2
+
+
 def test_the_rooms_are_what_they_are_called():
-    for (rt60_s, direct_db, _), room in zip(predict.ROOMS, predict._rooms(), strict=True):
+    for (rt60_s, direct_db), room in zip(predict.ROOMS, predict._rooms(), strict=True):
         tail = room[1:]
         assert room[0] == 1
         assert -10 * np.log10((tail**2).sum()) == pytest.approx(direct_db, abs=0.01)
         early, late = (10 * np.log10((room[at : at + RATE // 20] ** 2).mean()) for at in (RATE // 20, RATE // 5))
         assert early - late == pytest.approx(0.15 * 60 / rt60_s, abs=2)
-    noise = predict._noise(40_000)
-    assert (noise**2).mean(axis=1) == pytest.approx(np.ones(len(predict.ROOMS)))
+    noises = predict._noises(40_000)
+    assert (noises**2).mean(axis=1) == pytest.approx(np.ones(3))
+    power = np.abs(np.fft.rfft(noises, axis=1)) ** 2
+    octaves = [power[:, hz * 40_000 // RATE : 2 * hz * 40_000 // RATE].sum(axis=1) for hz in (200, 3200)]
+    assert 10 * np.log10(octaves[0] / octaves[1]) == pytest.approx([12.0, 0.0, -12.0], abs=0.7)
 
 
 def test_a_prediction_is_what_the_detector_finds_in_the_rooms():
     marked = embed(clip(), RATE, keys()[0], at=[1.0], strength=-12, judge=False)
     confirm = ConfirmStage(LagGrid(profile()), [keys()[0].columns])
     scores = []
-    for (_, _, noise_db), room in zip(predict.ROOMS, predict._rooms(), strict=True):
+    for room in predict._rooms():
         heard = fftconvolve(marked.samples[:, 0], room)[: len(marked.samples)]
-        power = (heard[RATE : RATE + profile().mark_samples] ** 2).mean() * 10 ** (-noise_db / 10)
-        heard = heard + predict._noise(len(heard))[0] * np.sqrt(power)
-        starts = (RATE - 128 + profile().hop * hops for hops in (-1, 0, 1))
-        frames = (FrameStage(profile()).process(heard[start:])[: profile().mark_frames] for start in starts)
-        scores.append(max(confirm.process(each, 0).score for each in frames))
+        # The clip sounds alike all along.
+        power = (heard[RATE : RATE + profile().mark_samples] ** 2).mean() * 10 ** (-predict.NOISE_DB / 10)
+        for noise in predict._noises(len(heard)):
+            noisy = heard + noise * np.sqrt(power)
+            starts = (RATE - 128 + profile().hop * hops for hops in (-1, 0, 1))
+            frames = (FrameStage(profile()).process(noisy[start:])[: profile().mark_frames] for start in starts)
+            scores.append(max(confirm.process(each, 0).score for each in frames))
     # The detector takes the best place; the prediction looks from 0 to half a hop beside it.
     assert 0 < np.mean(scores) - marked.marks[0].predicted_score < 1.5

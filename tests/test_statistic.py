@@ -115,6 +115,24 @@ def test_silence_scores_nothing_much():
     assert abs(float(statistic.score(silent, np.ones((COLUMNS, R))))) < 0.01
 
 
+def test_the_lower_bands_count_alone_where_they_say_more():
+    rng = np.random.default_rng(4)
+    signs = rng.choice([-1.0, 1.0], (COLUMNS, R))
+    low = np.arange(COLUMNS) < 2
+    noise = rng.standard_normal((COLUMNS, R, R))
+    noise = off_diagonal(noise + noise.swapaxes(1, 2))
+    mark = off_diagonal(signs[:, :, None] * signs[:, None, :])
+    below, above, everywhere = (noise + 0.4 * mark * used[:, None, None] for used in (low, ~low, low | ~low))
+    for grams in (below, above, everywhere, noise):
+        whole, lower = statistic.score(grams, signs), statistic.score(grams[low], signs[low])
+        expected = max(whole, lower - statistic.LOW_HANDICAP)
+        assert statistic.score_of_bands(grams, signs, low) == pytest.approx(expected)
+        assert statistic.score_of_bands(grams, signs, ~low | low) == pytest.approx(whole)
+        assert statistic.score_of_bands(grams, signs, low & ~low) == pytest.approx(whole)
+    assert statistic.score_of_bands(below, signs, low) > statistic.score(below, signs) + 1
+    assert statistic.score_of_bands(everywhere, signs, low) == statistic.score(everywhere, signs)
+
+
 @settings(max_examples=50)
 @given(st.integers(0, 2**32 - 1), st.floats(1e-6, 1e6))
 def test_level_signs_and_order_do_not_matter(seed: int, gain: float):

@@ -17,6 +17,7 @@ import soxr
 
 from airmark import masking, quality
 from airmark.audio import BITS, check_rate, quantise
+from airmark.channel import active_part
 from airmark.errors import AirmarkError
 from airmark.grid import Grid
 from airmark.keys import Key
@@ -34,6 +35,8 @@ QUIETEST_DB = -18.0
 """Strength ``auto`` goes no lower, however well the mark is predicted to be found: low bit rates would swallow it."""
 FAINTEST_DB = -40.0
 """It goes as low only where the mark would be heard, among clicks for one; so faint a mark is hardly ever found."""
+FINE_STEPS_DB = (0.5, 0.25)
+"""Steps in which a mark is brought up to what is not heard."""
 TARGET_SCORE = 10.5
 """Predicted score that strength ``auto`` aims at."""
 LEAST_ZIMTOHRLI = 4.95
@@ -44,7 +47,7 @@ NEAR_S = 1.0
 """How far ``near`` may move a mark, either way."""
 NEAR_STEPS = 8
 """Places tried to either side."""
-NEAR_DB = -14.0
+NEAR_DB = -12.0
 """Strength at which they are compared."""
 QUALITY_MARGIN_S = 0.25
 
@@ -77,6 +80,17 @@ class Embedded:
     samples: Real
     """(n, channels) float64, full scale 1."""
     marks: list[Mark]
+
+
+def _is_heard(judged: quality.Quality) -> bool:
+    return judged.zimtohrli is not None and judged.zimtohrli < LEAST_ZIMTOHRLI
+
+
+def _power(host: Real) -> float:
+    """Power of a recording's channels together, where it sounds. host: (n, channels)."""
+    mono = host.mean(axis=1)
+    active = active_part(mono, masking.RATE)
+    return float(np.mean(mono[active] ** 2)) if active.any() else 0.0
 
 
 @dataclass(frozen=True)
@@ -127,12 +141,13 @@ class Embedder:
             )
         asked = self._everywhere(host, start, stop) if places is None else self._given(host, places, start, stop)
         samples = host.copy()
+        power = _power(host)
         top = 1 - 2.0 ** (1 - BITS[sample_type]) if sample_type in BITS else max(1.0, float(np.abs(host).max()))
         marks = []
         for i, place in enumerate(asked):
             if progress:
                 progress(i, len(asked))
-            mark = self._mark(host, samples, place, top, sample_type)
+            mark = self._mark(host, samples, place, top, sample_type, power)
             if mark is not None:
                 marks.append(mark)
         if progress:
@@ -149,6 +164,7 @@ class Embedder:
 
     def _given(self, host: Real, places: Sequence[Place], start: int, stop: int) -> list[int]:
         taken: list[int] = []
+        power = _power(host)
         ordered = sorted(places, key=lambda p: (p.near, p.sample))
         for i, place in enumerate(ordered):
             where = f"{place.sample / self.rate:.3f} s"
@@ -165,15 +181,15 @@ class Embedder:
             free = self._apart(free, [other.sample for other in ordered[i + 1 :]]) or free
             if not free:
                 raise AirmarkError(f"a mark at {where} would lie over another one: give places further apart")
-            taken.append(free[0] if len(free) == 1 else max(sorted(free), key=lambda s: self._worth(host, s)))
+            taken.append(free[0] if len(free) == 1 else max(sorted(free), key=lambda s: self._worth(host, s, power)))
         return sorted(taken)
 
     def _apart(self, candidates: list[int], others: list[int]) -> list[int]:
         return [s for s in candidates if all(abs(s - other) >= self.mark_samples for other in others)]
 
-    def _worth(self, host: Real, place: int) -> float:
+    def _worth(self, host: Real, place: int, power: float) -> float:
         hosts = self._hosts(host, place)
-        return self._predict(hosts, self._make(hosts).mean(axis=0) * 10 ** (NEAR_DB / 20))
+        return self._predict(hosts, self._make(hosts).mean(axis=0) * 10 ** (NEAR_DB / 20), power)
 
     def _make(self, hosts: Real) -> Real:
         """The mark at 0 dB, (channels, mark_samples) at 16 kHz; hosts as ``_hosts`` gives them."""
@@ -192,17 +208,18 @@ class Embedder:
         cut = at_16k[lead : lead + length].T
         return np.ascontiguousarray(np.pad(cut, ((0, 0), (0, length - cut.shape[1]))))
 
-    def _predict(self, hosts: Real, mark: Real) -> float:
+    def _predict(self, hosts: Real, mark: Real, power: float) -> float:
         heard = hosts.mean(axis=0)
         heard[MARGIN : MARGIN + len(mark)] += mark
-        return self._predictor.score(heard, MARGIN)
+        return self._predictor.score(heard, MARGIN, power)
 
-    def _mark(self, host: Real, samples: Real, place: int, top: float, sample_type: str) -> Mark | None:
+    def _mark(self, host: Real, samples: Real, place: int, top: float, sample_type: str, power: float) -> Mark | None:
         stretch = host[place : place + self.mark_samples]
         if not stretch.any():
             return None
         hosts = self._hosts(host, place)
         marks = self._make(hosts)
+        mono = marks.mean(axis=0)
         full = self._at_rate(marks)
 
         def apply(strength_db: float) -> Mark:
@@ -210,7 +227,7 @@ class Embedder:
             added = without_clipping(stretch, wanted, top, max(1, round(REACH_S * self.rate)))
             samples[place : place + self.mark_samples] = quantise(stretch + added, sample_type)
             # From the samples as they are written: rounding and lowering may have cost some of the mark.
-            score = self._predictor.score(self._hosts(samples, place).mean(axis=0), MARGIN)
+            score = self._predictor.score(self._hosts(samples, place).mean(axis=0), MARGIN, power)
             lowered = bool(np.any(added != wanted))
             seconds = place / self.rate
             return Mark(place, self.mark_samples, seconds, strength_db, score, score < WEAK_SCORE, lowered, None)
@@ -218,31 +235,47 @@ class Embedder:
         if self.strength is not None:
             mark = apply(self.strength)
             return replace(mark, quality=self._judge(host, samples, place, self.visqol)) if self.judge else mark
-        return self._auto(host, samples, place, hosts, marks.mean(axis=0), apply)
+        return self._auto(host, samples, place, apply, lambda db: self._predict(hosts, mono * 10 ** (db / 20), power))
 
     def _auto(
-        self, host: Real, samples: Real, place: int, hosts: Real, mono: Real, apply: Callable[[float], Mark]
+        self,
+        host: Real,
+        samples: Real,
+        place: int,
+        apply: Callable[[float], Mark],
+        predict: Callable[[float], float],
     ) -> Mark:
         """The weakest mark that reaches the target, or the strongest that is not heard."""
         low, high = QUIETEST_DB - 1, LOUDEST_DB
         while high - low > 1:
             middle = float(round((low + high) / 2))
-            if self._predict(hosts, mono * 10 ** (middle / 20)) >= TARGET_SCORE:
-                high = middle
-            else:
-                low = middle
+            low, high = (low, middle) if predict(middle) >= TARGET_SCORE else (middle, high)
         strength = high
         mark = apply(strength)
-        while mark.lowered and mark.predicted_score < TARGET_SCORE and strength < LOUDEST_DB:
+        # What rounding and clipping took of it is made up for.
+        while mark.predicted_score < TARGET_SCORE and strength < LOUDEST_DB:
             strength += 1
             mark = apply(strength)
-        while True:
-            judged = self._judge(host, samples, place)
-            heard = judged.zimtohrli is not None and judged.zimtohrli < LEAST_ZIMTOHRLI
-            if not heard or strength <= FAINTEST_DB:
-                return replace(mark, quality=self._judge(host, samples, place, True) if self.visqol else judged)
+        judged = self._judge(host, samples, place)
+        while _is_heard(judged) and strength > FAINTEST_DB:
             strength -= 1
-            mark = apply(strength)
+            mark, judged = apply(strength), self._judge(host, samples, place)
+            if not _is_heard(judged):
+                mark, judged = self._rise(host, samples, place, apply, mark, judged)
+                break
+        return replace(mark, quality=self._judge(host, samples, place, True) if self.visqol else judged)
+
+    def _rise(
+        self, host: Real, samples: Real, place: int, apply: Callable[[float], Mark], mark: Mark, judged: quality.Quality
+    ) -> tuple[Mark, quality.Quality]:
+        """As much of the last decibel as is not heard."""
+        strength = mark.strength_db
+        for step in FINE_STEPS_DB:
+            mark = apply(strength + step)
+            finer = self._judge(host, samples, place)
+            if not _is_heard(finer):
+                strength, judged = strength + step, finer
+        return (mark if mark.strength_db == strength else apply(strength)), judged
 
     def _judge(self, host: Real, samples: Real, place: int, visqol: bool = False) -> quality.Quality:
         margin = round(QUALITY_MARGIN_S * self.rate)

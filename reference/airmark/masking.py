@@ -21,7 +21,7 @@ Real = npt.NDArray[np.float64]
 
 RATE = 16_000
 """Hz; marks are made at this rate, whatever the host's."""
-LOUDEST_DB = -9.0
+LOUDEST_DB = -6.0
 """Strength over which a mark is audible whatever the host; none asked for may be higher."""
 QUIETEST_DB = -60.0
 """Strength below which a mark is lost in rounding; none asked for may be lower."""

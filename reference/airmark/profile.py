@@ -82,7 +82,7 @@ class Profile:
         """The profile of a mark's first half, from which it may be told before it ends; None where that is short."""
         if self.repetitions < 2 * EARLY_REPETITIONS:
             return None
-        return profile_of_shape(self.repetitions // 2, self.blocks, self.name.partition("/")[0])
+        return replace(self, repetitions=self.repetitions // 2)
 
     @property
     def bins(self) -> range:

@@ -21,13 +21,13 @@ from airmark.errors import AirmarkError
 from airmark.grid import Grid
 from airmark.keys import Key
 from airmark.limiter import REACH_S, without_clipping
-from airmark.pattern import RAMP, noise_phases, unit
+from airmark.pattern import RAMP, hidden, noise_phases, unit
 
 Real = npt.NDArray[np.float64]
 
 FRAME = 256
 """Samples of the causal embedder's frame, 16 ms: what it looks ahead."""
-LIVE_DB = -15.0
+LIVE_DB = -13.0
 """Strength of the live embedder; it can't judge a mark before it is played."""
 DELAY_S = 0.032
 """From a sample that goes in to the same sample, marked, that comes out."""
@@ -63,7 +63,7 @@ class CausalPattern:
         marks = np.empty((len(hosts), FRAME))
         for mark, host, spectrum in zip(marks, hosts, spectra, strict=True):
             level = masking.levels(host, masking.HISTORY, 1, grid.window, spectrum[None])[0]
-            mark[:] = np.fft.irfft(phases * np.sqrt(level), FRAME) * grid.window
+            mark[:] = np.fft.irfft(hidden(phases, level, spectrum), FRAME) * grid.window
         self.along[j] += signs * unit(spectra.mean(axis=0))
         self.count += 1
         if self.count % grid.count == 0:

@@ -35,6 +35,9 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         "--false-alarms-per-day", type=float, metavar="X", help="all keys together; default: one a year (0.00274)"
     )
     parser.add_argument("--engine", choices=("full", "float"), default="float", help="default: float")
+    parser.add_argument(
+        "--early", action="store_true", help="report a mark from its first half, a second sooner, where that is enough"
+    )
     parser.add_argument("--rate", type=int, metavar="HZ", help="of raw sound on standard input, default 16000")
     parser.add_argument("--channels", type=int, metavar="N", help="of raw sound on standard input, default 1")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -71,7 +74,12 @@ def run(args: argparse.Namespace) -> int:
         rate, total = source.rate, source.frames
         blocks = audio.blocks(source)
     detector = Detector(
-        keys, rate, threshold=args.threshold, false_alarms_per_day=args.false_alarms_per_day, engine=args.engine
+        keys,
+        rate,
+        threshold=args.threshold,
+        false_alarms_per_day=args.false_alarms_per_day,
+        engine=args.engine,
+        early=args.early,
     )
     names = [key.name for key in keys]
     found: list[Detection] = []

@@ -74,7 +74,9 @@ def run(args: argparse.Namespace) -> int:
                 raise AirmarkError(f"--{option} is for a microphone: {args.input} has its own")
         source = audio.info(args.input)
         rate, name = source.rate, str(args.input)
-    detector = Detector(keys, rate, threshold=args.threshold, false_alarms_per_day=args.false_alarms_per_day)
+    detector = Detector(
+        keys, rate, threshold=args.threshold, false_alarms_per_day=args.false_alarms_per_day, early=True
+    )
     names = [key.name for key in keys]
     if not args.json:
         print(heading(detector))

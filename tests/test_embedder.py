@@ -202,8 +202,8 @@ def test_louder_is_predicted_higher(pattern: str):
 
 @pytest.mark.parametrize("name", ["music/vibeace_0.flac", "music/brahms_0.flac", "speech/libri_M_6836_7278.flac"])
 def test_auto_keeps_to_its_target_and_its_limit(name: str):
-    marks = embed(clip(name), RATE, keys()[0]).marks
-    assert len(marks) >= 2
+    marks = embed(clip(name), RATE, keys()[0], at=[0.4, 3.1]).marks
+    assert len(marks) == 2
     for mark in marks:
         assert mark.quality is not None
         assert mark.quality.zimtohrli is not None
@@ -219,6 +219,21 @@ def test_auto_keeps_to_its_target_and_its_limit(name: str):
             assert quality is not None
             heard = (quality.zimtohrli or 0) < embedder.LEAST_ZIMTOHRLI + 2e-3
             assert heard or mark.strength_db == embedder.LOUDEST_DB
+
+
+def test_marks_in_a_row_keep_to_the_limit_together():
+    marks = embed(clip(), RATE, keys()[0]).marks
+    assert np.diff([mark.sample for mark in marks]).tolist() == [MARK]
+    for mark in marks:
+        assert mark.quality is not None
+        assert mark.quality.zimtohrli is not None
+        assert mark.quality.zimtohrli >= 4.95
+
+
+def test_causal_auto_stays_where_pesq_does_not_hear_it():
+    mark = embed(clip("speech/libri_M_6836_7278.flac"), RATE, keys()[0], at=[0.4], pattern="causal").marks[0]
+    assert mark.predicted_score < embedder.TARGET_SCORE
+    assert mark.strength_db <= embedder.LOUDEST_AUTO_DB["causal"]
 
 
 def test_a_weak_place_is_called_weak():

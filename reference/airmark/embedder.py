@@ -35,11 +35,15 @@ QUIETEST_DB = -18.0
 """Strength ``auto`` goes no lower, however well the mark is predicted to be found: low bit rates would swallow it."""
 FAINTEST_DB = -40.0
 """It goes as low only where the mark would be heard, among clicks for one; so faint a mark is hardly ever found."""
+ZIMTOHRLI_FALL = 0.23
+"""What a decibel more adds to the logarithm of what a mark takes from Zimtohrli's 5 (measured: 0.2 to 0.25)."""
 FINE_STEPS_DB = (0.5, 0.25)
 """Steps in which a mark is brought up to what is not heard."""
 TARGET_SCORE = 10.5
 """Predicted score that strength ``auto`` aims at."""
-LEAST_ZIMTOHRLI = 4.95
+LOUDEST_AUTO_DB = {"causal": -12.0}
+"""Strength ``auto`` goes no higher under a pattern: PESQ hears it before Zimtohrli does (4.0 on speech at -11 dB)."""
+LEAST_ZIMTOHRLI = 4.951
 """Quality over the mark and QUALITY_MARGIN_S on either side that strength ``auto`` keeps."""
 WEAK_SCORE = 6.0
 """A mark predicted under this is called weak: it will be missed in many rooms."""
@@ -82,8 +86,11 @@ class Embedded:
     marks: list[Mark]
 
 
-def _is_heard(judged: quality.Quality) -> bool:
-    return judged.zimtohrli is not None and judged.zimtohrli < LEAST_ZIMTOHRLI
+def _excess_db(judged: quality.Quality) -> float:
+    """How much weaker a mark must be, so that it is not heard; about, and not over 0 where it needn't."""
+    if judged.zimtohrli is None:
+        return 0.0
+    return float(np.log(max(5 - judged.zimtohrli, 1e-9) / (5 - LEAST_ZIMTOHRLI))) / ZIMTOHRLI_FALL
 
 
 def _power(host: Real) -> float:
@@ -147,14 +154,21 @@ class Embedder:
         for i, place in enumerate(asked):
             if progress:
                 progress(i, len(asked))
-            mark = self._mark(host, samples, place, top, sample_type, power)
+            until = asked[i + 1] if i + 1 < len(asked) else len(host)
+            mark = self._mark(host, samples, place, until, top, sample_type, power)
             if mark is not None:
                 marks.append(mark)
         if progress:
             progress(len(asked), len(asked))
         if not marks:
             raise AirmarkError("there is only digital silence where the marks were wanted: nothing can be marked there")
-        return Embedded(samples, marks)
+        return Embedded(samples, [self._judged(host, samples, mark) for mark in marks])
+
+    def _judged(self, host: Real, samples: Real, mark: Mark) -> Mark:
+        """With its quality, now that its neighbours are made."""
+        if not self.judge:
+            return mark
+        return replace(mark, quality=self._judge(host, samples, mark.sample, len(host), self.visqol))
 
     def _everywhere(self, host: Real, start: int, stop: int) -> list[int]:
         sounding = np.flatnonzero(host[start:stop].any(axis=1))
@@ -213,7 +227,9 @@ class Embedder:
         heard[MARGIN : MARGIN + len(mark)] += mark
         return self._predictor.score(heard, MARGIN, power)
 
-    def _mark(self, host: Real, samples: Real, place: int, top: float, sample_type: str, power: float) -> Mark | None:
+    def _mark(
+        self, host: Real, samples: Real, place: int, until: int, top: float, sample_type: str, power: float
+    ) -> Mark | None:
         stretch = host[place : place + self.mark_samples]
         if not stretch.any():
             return None
@@ -233,54 +249,57 @@ class Embedder:
             return Mark(place, self.mark_samples, seconds, strength_db, score, score < WEAK_SCORE, lowered, None)
 
         if self.strength is not None:
-            mark = apply(self.strength)
-            return replace(mark, quality=self._judge(host, samples, place, self.visqol)) if self.judge else mark
-        return self._auto(host, samples, place, apply, lambda db: self._predict(hosts, mono * 10 ** (db / 20), power))
+            return apply(self.strength)
+        # A mark that follows is not made yet, and sound without it would flatter this one.
+        return self._auto(
+            apply,
+            lambda: self._judge(host, samples, place, until),
+            lambda db: self._predict(hosts, mono * 10 ** (db / 20), power),
+        )
 
     def _auto(
         self,
-        host: Real,
-        samples: Real,
-        place: int,
         apply: Callable[[float], Mark],
+        judge: Callable[[], quality.Quality],
         predict: Callable[[float], float],
     ) -> Mark:
         """The weakest mark that reaches the target, or the strongest that is not heard."""
-        low, high = QUIETEST_DB - 1, LOUDEST_DB
+        loudest = LOUDEST_AUTO_DB.get(self.kind, LOUDEST_DB)
+        low, high = QUIETEST_DB - 1, loudest
         while high - low > 1:
             middle = float(round((low + high) / 2))
             low, high = (low, middle) if predict(middle) >= TARGET_SCORE else (middle, high)
         strength = high
         mark = apply(strength)
         # What rounding and clipping took of it is made up for.
-        while mark.predicted_score < TARGET_SCORE and strength < LOUDEST_DB:
+        while mark.predicted_score < TARGET_SCORE and strength < loudest:
             strength += 1
             mark = apply(strength)
-        judged = self._judge(host, samples, place)
-        while _is_heard(judged) and strength > FAINTEST_DB:
-            strength -= 1
-            mark, judged = apply(strength), self._judge(host, samples, place)
-            if not _is_heard(judged):
-                mark, judged = self._rise(host, samples, place, apply, mark, judged)
+        judged = judge()
+        while (excess_db := _excess_db(judged)) > 0 and strength > FAINTEST_DB:
+            strength = max(FAINTEST_DB, strength - max(1.0, float(int(excess_db))))
+            mark, judged = apply(strength), judge()
+            if not _excess_db(judged) > 0:
+                mark, judged = self._rise(apply, judge, mark, judged)
                 break
-        return replace(mark, quality=self._judge(host, samples, place, True) if self.visqol else judged)
+        return replace(mark, quality=judged)
 
     def _rise(
-        self, host: Real, samples: Real, place: int, apply: Callable[[float], Mark], mark: Mark, judged: quality.Quality
+        self, apply: Callable[[float], Mark], judge: Callable[[], quality.Quality], mark: Mark, judged: quality.Quality
     ) -> tuple[Mark, quality.Quality]:
         """As much of the last decibel as is not heard."""
         strength = mark.strength_db
         for step in FINE_STEPS_DB:
             mark = apply(strength + step)
-            finer = self._judge(host, samples, place)
-            if not _is_heard(finer):
+            finer = judge()
+            if not _excess_db(finer) > 0:
                 strength, judged = strength + step, finer
         return (mark if mark.strength_db == strength else apply(strength)), judged
 
-    def _judge(self, host: Real, samples: Real, place: int, visqol: bool = False) -> quality.Quality:
+    def _judge(self, host: Real, samples: Real, place: int, until: int, visqol: bool = False) -> quality.Quality:
+        """The quality over a mark and QUALITY_MARGIN_S around it, up to ``until``."""
         margin = round(QUALITY_MARGIN_S * self.rate)
-        part = slice(max(0, place - margin), place + self.mark_samples + margin)
-        # The following mark, not yet made, is not in it: each mark is judged against the host and what came before.
+        part = slice(max(0, place - margin), min(place + self.mark_samples + margin, until))
         return quality.measure(host[part], samples[part], self.rate, visqol=visqol)
 
     def _at_rate(self, marks: Real) -> Real:

@@ -27,7 +27,7 @@ Real = npt.NDArray[np.float64]
 
 FRAME = 256
 """Samples of the causal embedder's frame, 16 ms: what it looks ahead."""
-LIVE_DB = -13.0
+LIVE_DB = -12.5
 """Strength of the live embedder; it can't judge a mark before it is played."""
 DELAY_S = 0.032
 """From a sample that goes in to the same sample, marked, that comes out."""

@@ -14,7 +14,7 @@ from scipy.stats import norm
 from airmark.errors import AirmarkError
 
 ONE_A_YEAR = 1 / 365.25
-LOOKS_A_DAY = 5.6e7
+LOOKS_A_DAY = 7.5e7
 """Independent looks a day of one key under the default profile.
 
 Measured on 23 November 2026 with 1,024 keys (64 and their symmetries, see airmark.null) on 3.31 hours of recordings:

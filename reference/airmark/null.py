@@ -352,6 +352,7 @@ def hear(unit: Unit, keys: Sequence[Key], threshold: float = LEAST_SCORE) -> Hea
     broken: list[str] = []
 
     def mono() -> Iterator[Real]:
+        broken.clear()  # It is heard more than once.
         for path in unit.paths:
             try:
                 for block in audio.blocks(path):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,12 @@ def _zimtohrli() -> Callable[[Samples, Samples], float | None]:
         return float(zimtohrli.mos_from_signals(host, marked))
 
     return score
+
+
+def check_visqol() -> None:
+    """Raises MissingExtraError where ViSQOL is not installed, before any work is done that needs it."""
+    if find_spec("visqol") is None:
+        raise MissingExtraError("ViSQOL", "quality")
 
 
 def _visqol() -> Callable[[Samples, Samples], float | None]:

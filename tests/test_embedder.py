@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -19,7 +20,7 @@ from airmark.audio import quantise
 from airmark.cli import main
 from airmark.detector import Detector
 from airmark.embedder import embed
-from airmark.errors import AirmarkError
+from airmark.errors import AirmarkError, MissingExtraError
 from airmark.keys import Key
 from airmark.profile import profile
 
@@ -234,6 +235,31 @@ def test_causal_auto_stays_where_pesq_does_not_hear_it():
     mark = embed(clip("speech/libri_M_6836_7278.flac"), RATE, keys()[0], at=[0.4], pattern="causal").marks[0]
     assert mark.predicted_score < embedder.TARGET_SCORE
     assert mark.strength_db <= embedder.LOUDEST_AUTO_DB["causal"]
+
+
+@pytest.mark.parametrize("strength", [None, -14.0])
+def test_quality_is_given_where_it_was_asked_for(strength: float | None):
+    for judge in (True, False):
+        marks = embed(clip(), RATE, keys()[0], at=[0.5], strength=strength, judge=judge).marks
+        assert (marks[0].quality is not None) == judge
+
+
+def test_progress_ends_when_all_is_judged(monkeypatch: pytest.MonkeyPatch):
+    told: list[tuple[int, int]] = []
+    judged_at = []
+    measure = embedder.quality.measure
+    monkeypatch.setattr(embedder.quality, "measure", lambda *a, **k: (judged_at.append(len(told)), measure(*a, **k))[1])
+    make = embedder.Embedder(keys()[0], RATE, strength=-14)
+    marks = make.embed(clip()[:, None], None, progress=lambda done, total: told.append((done, total))).marks
+    assert told == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
+    assert judged_at == [3, 4]
+    assert len(marks) == 2
+
+
+def test_a_missing_model_is_told_before_the_work(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "visqol", None)
+    with pytest.raises(MissingExtraError, match="quality"):
+        embedder.Embedder(keys()[0], RATE, visqol=True)
 
 
 def test_a_weak_place_is_called_weak():

@@ -122,10 +122,15 @@ class Embedder:
         judge: bool = True,
         visqol: bool = False,
     ) -> None:
-        """strength: dB, or None for auto. judge: measure the quality of each mark; visqol: by ViSQOL too."""
+        """strength: dB, or None for auto. judge: measure the quality of each mark; visqol: by ViSQOL too.
+
+        Raises AirmarkError for a rate, a strength or a pattern that can't be had and where ViSQOL is not installed.
+        """
         check_rate(rate, "the recording")
         check_strength(strength)
         check_pattern(pattern)
+        if visqol:
+            quality.check_visqol()
         self.key, self.rate, self.kind, self.strength = key, rate, pattern, strength
         self.judge, self.visqol = judge, visqol
         self.mark_samples = -(-key.profile.mark_samples * rate // masking.RATE)
@@ -150,25 +155,25 @@ class Embedder:
         samples = host.copy()
         power = _power(host)
         top = 1 - 2.0 ** (1 - BITS[sample_type]) if sample_type in BITS else max(1.0, float(np.abs(host).max()))
+        progress = progress or (lambda _done, _total: None)
+        steps = len(asked) * (2 if self.judge else 1)
         marks = []
         for i, place in enumerate(asked):
-            if progress:
-                progress(i, len(asked))
+            progress(i, steps)
             until = asked[i + 1] if i + 1 < len(asked) else len(host)
             mark = self._mark(host, samples, place, until, top, sample_type, power)
             if mark is not None:
                 marks.append(mark)
-        if progress:
-            progress(len(asked), len(asked))
         if not marks:
             raise AirmarkError("there is only digital silence where the marks were wanted: nothing can be marked there")
-        return Embedded(samples, [self._judged(host, samples, mark) for mark in marks])
-
-    def _judged(self, host: Real, samples: Real, mark: Mark) -> Mark:
-        """With its quality, now that its neighbours are made."""
-        if not self.judge:
-            return mark
-        return replace(mark, quality=self._judge(host, samples, mark.sample, len(host), self.visqol))
+        if self.judge:
+            # Only now that their neighbours are made.
+            for i, mark in enumerate(marks):
+                progress(len(asked) + i, steps)
+                judged = self._judge(host, samples, mark.sample, len(host), self.visqol)
+                marks[i] = replace(mark, quality=judged)
+        progress(steps, steps)
+        return Embedded(samples, marks)
 
     def _everywhere(self, host: Real, start: int, stop: int) -> list[int]:
         sounding = np.flatnonzero(host[start:stop].any(axis=1))
@@ -280,21 +285,16 @@ class Embedder:
             strength = max(FAINTEST_DB, strength - max(1.0, float(int(excess_db))))
             mark, judged = apply(strength), judge()
             if not _excess_db(judged) > 0:
-                mark, judged = self._rise(apply, judge, mark, judged)
-                break
-        return replace(mark, quality=judged)
+                return self._rise(apply, judge, strength)
+        return mark
 
-    def _rise(
-        self, apply: Callable[[float], Mark], judge: Callable[[], quality.Quality], mark: Mark, judged: quality.Quality
-    ) -> tuple[Mark, quality.Quality]:
-        """As much of the last decibel as is not heard."""
-        strength = mark.strength_db
+    def _rise(self, apply: Callable[[float], Mark], judge: Callable[[], quality.Quality], strength: float) -> Mark:
+        """As much of the last decibel as is not heard, from a strength that is not."""
         for step in FINE_STEPS_DB:
             mark = apply(strength + step)
-            finer = judge()
-            if not _excess_db(finer) > 0:
-                strength, judged = strength + step, finer
-        return (mark if mark.strength_db == strength else apply(strength)), judged
+            if not _excess_db(judge()) > 0:
+                strength += step
+        return mark if mark.strength_db == strength else apply(strength)
 
     def _judge(self, host: Real, samples: Real, place: int, until: int, visqol: bool = False) -> quality.Quality:
         """The quality over a mark and QUALITY_MARGIN_S around it, up to ``until``."""

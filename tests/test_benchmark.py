@@ -17,6 +17,7 @@ from airmark.cli import main
 from airmark.detector import Detector
 from airmark.embedder import embed
 from airmark.errors import AirmarkError
+from airmark.profile import profile_of_shape
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +90,30 @@ def test_shared_scorer_reports_early_decisions_as_the_detector_does(keys, demo, 
     assert halves
     assert not marked or sum(event.score > 6 for event in halves if event.key == 2) >= 2
     assert {(e.key, e.score) for e in halves} <= {(e.key, e.score) for e in full}
+
+
+@pytest.mark.parametrize(("repetitions", "frames", "half"), [(32, 128, 64), (17, 68, 32)])
+def test_what_was_told_early_is_not_told_again(repetitions, frames, half):
+    """As in the detector: by the last half told before the mark's end, within half a mark, of the same key."""
+    owner = profile_of_shape(repetitions)
+    assert owner.early is not None
+    assert (owner.mark_frames, owner.early.mark_frames) == (frames, half)
+    whole = null.Event(0, 500, 7.0)
+    before_end = 500 + frames - half - 1
+    for place, told in (
+        (500, False),
+        (500 - frames // 2, False),
+        (500 - frames // 2 - 1, True),
+        (min(before_end, 500 + frames // 2), False),
+        (before_end + 1, True),
+        (500 + frames, True),
+    ):
+        early = null.Event(0, place, 6.5)
+        assert null._told_once([whole], [early], owner) == sorted([whole, early][not told :], key=lambda e: e.place)
+        other = early._replace(key=1)
+        assert len(null._told_once([whole], [other], owner)) == 2
+    both = [null.Event(0, 490, 6.5), null.Event(0, 500 - frames, 6.5)]
+    assert null._told_once([whole], both, owner) == both[::-1]
 
 
 def test_shared_scorer_keeps_its_head_where_hosts_repeat_themselves(keys):

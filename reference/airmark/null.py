@@ -287,16 +287,16 @@ def events(
 
 def _told_once(whole: list[Event], halves: list[Event], owner: Profile) -> list[Event]:
     """Both kinds of events in the order of their places, without the whole ones that were told early."""
-    half = owner.mark_frames // 2
+    assert owner.early is not None
     # By the frame they are reported in; of two in one frame the whole mark comes first, as in the detector.
-    reports = [(event.place + 2 * half, 0, event) for event in whole]
-    reports += [(event.place + half, 1, event) for event in halves]
+    reports = [(event.place + owner.mark_frames, 0, event) for event in whole]
+    reports += [(event.place + owner.early.mark_frames, 1, event) for event in halves]
     early: dict[int, int] = {}
     told = []
     for _, is_half, event in sorted(reports, key=lambda report: report[:2]):
         if is_half:
             early[event.key] = event.place
-        elif event.key in early and abs(event.place - early[event.key]) <= half:
+        elif event.key in early and abs(event.place - early[event.key]) <= owner.mark_frames // 2:
             continue
         told.append(event)
     return sorted(told, key=lambda event: (event.place, event.key))

@@ -1,8 +1,8 @@
 """What score a mark will have in the far field, said before it is played.
 
 The marked stretch is sent through a few synthetic rooms (exponential tails; brown, pink and white noise), always
-the same, and scored at its place as the detector would. The mean is the prediction. How loud the noise is follows the
-recording and not the mark: a mark in a pause has more of it.
+the same, and scored at its place as the detector would, in all bands together. The mean is the prediction. How loud the
+noise is follows the recording and not the mark: a mark in a pause has more of it.
 """
 
 from __future__ import annotations

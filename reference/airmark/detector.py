@@ -122,6 +122,8 @@ class Detector:
     def process(self, samples: npt.NDArray[Any]) -> list[Detection]:
         """Take the next samples; returns the marks now certain, in order of their place.
 
+        Only an early one may come before another key's that began up to a second before it.
+
         samples: (n,) or (n, channels), int16 or float of full scale 1; channels are averaged. However the stream is
         cut into calls, the detections are the same. Raises AirmarkError where a sample is not finite.
         """

@@ -180,6 +180,53 @@ def test_an_early_mark_is_told_once_and_a_second_before_its_end(engine: str):
         assert abs(detection.drift_ppm) <= 10
 
 
+def test_early_decisions_are_those_of_a_key_of_half_the_length():
+    """The same places, clocks and scores, these lowered by 0.4, in either engine; and what else there is stays."""
+    first_half = Key(keys()[0].signs[:16], profile_of_shape(16))
+    samples = np.random.default_rng(0).standard_normal(6 * RATE)
+    counts = []
+    for engine in ENGINES:
+        early, late = (set(detect(samples, engine=engine, threshold=2.0, early=early)) for early in (True, False))
+        halves = detect(samples, which=[first_half], engine=engine, threshold=2.4)
+        assert {(d.sample, d.drift_ppm, round(d.score + 0.4, 9)) for d in early - late} == {
+            (d.sample, d.drift_ppm, round(d.score, 9)) for d in halves
+        }
+        assert early & late
+        counts.append(len(halves))
+    assert counts[ENGINES.index("full")] > counts[ENGINES.index("float")] > 1
+
+
+def test_marks_are_told_early_from_sixteen_repetitions_on():
+    halves = [profile_of_shape(repetitions).early for repetitions in (15, 16, 17, 33)]
+    assert [half and half.repetitions for half in halves] == [None, 8, 8, 16]
+    short = Key(keys()[0].signs[:15], profile_of_shape(15))
+    early, late = (detect(clip(), which=[short], threshold=2.0, early=early) for early in (True, False))
+    assert early == late != []
+
+
+def test_early_decisions_leave_the_level_alone():
+    early, late = (Detector(keys()[:2], early=early) for early in (True, False))
+    for start in range(0, 5 * RATE, RATE // 2):
+        for detector in (early, late):
+            detector.process(marked()[start : start + RATE // 2])
+        assert early.score == late.score
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_reset_forgets_marks_and_frames(early: bool):
+    """A weaker mark at a place where one was told before, one too faint to be told early, and the first frames."""
+    strong = embed(clip(), RATE, keys()[0], at=[2.5], strength=-8, judge=False).samples[:, 0]
+    faint = marked() + 0.07 * marked().std() * np.random.default_rng(3).standard_normal(len(marked()))
+    detector = Detector(keys()[:1], early=early)
+    for samples in (strong, marked(), faint, clip()[: 2 * RATE + RATE // 4]):
+        part = samples[2 * RATE : 5 * RATE]
+        detector.reset()
+        new = Detector(keys()[:1], early=early)
+        told = new.process(part)
+        assert len(told) == (len(part) == 3 * RATE)
+        assert (detector.process(part), detector.score) == (told, new.score)
+
+
 def test_early_marks_back_to_back_are_found_once_each():
     host = np.concatenate([clip("music/brahms_0.flac"), clip()])
     places = [mark.sample for mark in embed(host, RATE, keys()[0], strength=-10, judge=False).marks]

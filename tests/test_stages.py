@@ -525,6 +525,22 @@ def test_confirm_finds_the_drift_that_agrees_best(ppm: float):
     assert got.score > 6
 
 
+def test_confirm_scores_all_bands_or_the_lower_ones():
+    grid = LagGrid(SMALL)
+    columns = small_key().columns
+    stage = ConfirmStage(grid, [columns])
+    lower = [block * SMALL.bands + band for block in range(SMALL.blocks) for band in range(SMALL.bands // 2)]
+    better = []
+    for seed in range(50):
+        products = grid.block_products(one_bit(SMALL.mark_frames, seed))
+        got = stage.score(products, 0)
+        gram = grid.gram(grid.pair_values(products, got.drift_ppm))
+        whole, low = float(statistic.score(gram, columns)), float(statistic.score(gram[lower], columns[lower])) - 0.3
+        assert got.score == pytest.approx(max(whole, low), abs=1e-9)
+        better.append(low > whole)
+    assert 4 < sum(better) < 40
+
+
 # Peaks
 
 

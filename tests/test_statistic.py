@@ -123,7 +123,7 @@ def test_the_lower_bands_count_alone_where_they_say_more():
     noise = off_diagonal(noise + noise.swapaxes(1, 2))
     mark = off_diagonal(signs[:, :, None] * signs[:, None, :])
     below, above, everywhere = (noise + 0.4 * mark * used[:, None, None] for used in (low, ~low, low | ~low))
-    for grams in (below, above, everywhere, noise):
+    for grams in (below, above, everywhere, noise, noise - 0.4 * mark):
         whole, lower = statistic.score(grams, signs), statistic.score(grams[low], signs[low])
         expected = max(whole, lower - statistic.LOW_HANDICAP)
         assert statistic.score_of_bands(grams, signs, low) == pytest.approx(expected)

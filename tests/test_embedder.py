@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from airmark import embedder, keysearch
@@ -244,16 +246,89 @@ def test_quality_is_given_where_it_was_asked_for(strength: float | None):
         assert (marks[0].quality is not None) == judge
 
 
-def test_progress_ends_when_all_is_judged(monkeypatch: pytest.MonkeyPatch):
-    told: list[tuple[int, int]] = []
-    judged_at = []
+def spied(monkeypatch: pytest.MonkeyPatch, told: list | None = None) -> list[tuple[int, bool, int]]:
+    """Fills up with every judgement: samples heard, whether by ViSQOL too, length of ``told`` by then."""
+    calls = []
     measure = embedder.quality.measure
-    monkeypatch.setattr(embedder.quality, "measure", lambda *a, **k: (judged_at.append(len(told)), measure(*a, **k))[1])
-    make = embedder.Embedder(keys()[0], RATE, strength=-14)
+
+    def spy(host: Samples, samples: Samples, rate: int, visqol: bool = False) -> embedder.quality.Quality:
+        calls.append((len(host), visqol, len(told or ())))
+        return measure(host, samples, rate)
+
+    monkeypatch.setattr(embedder.quality, "measure", spy)
+    monkeypatch.setattr(embedder.quality, "check_visqol", lambda: None)
+    return calls
+
+
+@pytest.mark.parametrize(("judge", "steps"), [(True, 4), (False, 2)])
+def test_progress_ends_when_all_is_judged(judge: bool, steps: int, monkeypatch: pytest.MonkeyPatch):
+    told: list[tuple[int, int]] = []
+    calls = spied(monkeypatch, told)
+    make = embedder.Embedder(keys()[0], RATE, strength=-14, judge=judge)
     marks = make.embed(clip()[:, None], None, progress=lambda done, total: told.append((done, total))).marks
-    assert told == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
-    assert judged_at == [3, 4]
+    assert told == [(done, steps) for done in range(steps + 1)]
+    assert [at for *_, at in calls] == ([3, 4] if judge else [])
     assert len(marks) == 2
+
+
+def test_what_follows_a_mark_counts_once_it_is_made(monkeypatch: pytest.MonkeyPatch):
+    """Strength auto hears a mark with what comes before it and no later mark's place; at the end all is heard."""
+    calls = spied(monkeypatch)
+    host = clip()[100:][: 2 * MARK + RATE // 2, None]
+    embedder.Embedder(keys()[0], RATE, visqol=True).embed(host, None)
+    margin = RATE // 4
+    heard = [length for length, visqol, _ in calls if not visqol]
+    assert set(heard) == {MARK, MARK + 2 * margin}
+    assert heard == sorted(heard)
+    assert calls[len(heard) :] == [(MARK + margin, True, 0), (MARK + 2 * margin, True, 0)]
+
+
+def test_power_is_of_the_mix_where_it_sounds():
+    noise = np.random.default_rng(0).standard_normal((RATE, 2))
+    silence = np.zeros((RATE, 2))
+    power = float((noise.mean(axis=1) ** 2).mean())
+    assert embedder._power(np.concatenate([silence, noise, silence])) == pytest.approx(power, rel=0.05)
+    assert embedder._power(silence) == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    limit=st.integers(-250, -10).map(lambda quarters: quarters / 4 + 0.1),
+    target=st.integers(-24, 2),
+    lost=st.integers(0, 3),
+    pattern=st.sampled_from(["adaptive", "causal"]),
+)
+def test_auto_settles_at_the_target_or_the_last_quarter_decibel_that_is_not_heard(
+    limit: float, target: int, lost: int, pattern: str
+):
+    """For a mark that reaches its score at ``target`` dB, written at ``lost`` more, and is heard over ``limit``."""
+    tried: list[float] = []
+
+    def apply(db: float) -> embedder.Mark:
+        tried.append(db)
+        return embedder.Mark(0, MARK, 0.0, db, 10.5 + db - target - lost, False, False, None)
+
+    def judge() -> embedder.quality.Quality:
+        return embedder.quality.Quality(0.0, 5 - 0.049 * float(np.exp(0.23 * (tried[-1] - limit))))
+
+    make = embedder.Embedder(keys()[0], RATE, pattern=pattern)
+    mark = make._auto(apply, judge, lambda db: 10.5 + db - target)
+    wanted = min(max(target + lost, -18), -12 if pattern == "causal" else -6)
+    expected = wanted if wanted <= limit else max(np.floor(4 * limit) / 4, -40)
+    assert mark.strength_db == tried[-1] == expected
+    assert len(tried) <= 1 + lost + 2 + 3
+    tried.clear()
+    unjudged = make._auto(apply, lambda: embedder.quality.Quality(0.0, None), lambda db: 10.5 + db - target)
+    assert unjudged.strength_db == wanted
+
+
+def test_near_takes_the_place_that_is_predicted_best():
+    asked = 1.5
+    places = [round(asked * RATE) + step * RATE // 8 for step in range(-8, 9)]
+    scores = [embed(clip(), RATE, keys()[0], at=[at / RATE], strength=-12, judge=False).marks[0] for at in places]
+    best = max(scores, key=lambda mark: mark.predicted_score)
+    (near,) = embed(clip(), RATE, keys()[0], near=[asked], strength=-30, judge=False).marks
+    assert near.sample == best.sample
 
 
 def test_a_missing_model_is_told_before_the_work(monkeypatch: pytest.MonkeyPatch):

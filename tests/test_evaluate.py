@@ -11,8 +11,10 @@ from PIL import Image
 from scipy.stats import binomtest
 
 from airmark import evaluate, intervals, materials, report
+from airmark.channel import Channel
 from airmark.cli import main
 from airmark.commands import evaluate as command
+from airmark.detector import Detector
 from airmark.errors import AirmarkError
 from airmark.evaluate import CONDITIONS, Condition, Made, Plan, Recipe, Trial
 from airmark.null import keys_with_symmetries
@@ -57,6 +59,25 @@ def test_without_a_channel_everything_is_found_in_place_and_in_time(keys):
         assert abs(trial.drift_error_ppm) <= 50
     # Most are told from their first half.
     assert np.median([trial.latency_s for trial in outcome.trials]) < 1.2
+
+
+def test_a_trial_tells_when_a_mark_is_reported_and_how_the_whole_of_it_scores(keys):
+    plan = plan_of(keys, [CLEAN], 1)
+    marked = evaluate.make(plan, 0, Recipe("adaptive", -10.0))
+    (place,) = marked.places
+    received = Channel().apply(marked.samples, marked.rate, 0)
+    pcm = np.round(received.samples * 32767).astype(np.int16)
+    late = Detector(marked.key, marked.rate, threshold=plan.threshold)
+    (whole,) = late.process(pcm) + late.flush()
+    heard = evaluate._hear(plan, marked, received, pcm, "float")
+    assert (heard.best, heard.elsewhere) == (whole, 0)
+    assert 1.0 < heard.latency_s < 1.2
+    missed = evaluate._hear(replace(plan, threshold=20.0), marked, received, pcm, "float")
+    assert (missed.best, missed.elsewhere, missed.latency_s) == (whole, 0, None)
+    half = evaluate._hear(plan, marked, received, pcm[: place + round(1.3 * marked.rate)], "float")
+    assert plan.threshold <= half.best.score < whole.score
+    moved = replace(marked, places=[place - marked.rate // 4])
+    assert evaluate._hear(plan, moved, received, pcm, "float") == evaluate._Heard(None, None, 1, None)
 
 
 def test_trials_share_marks_and_the_noise_alone_differs_between_levels(keys):

@@ -17,6 +17,7 @@ from airmark.cli import main
 from airmark.detector import Detector
 from airmark.embedder import embed
 from airmark.errors import AirmarkError
+from airmark.frames import FrameStage
 from airmark.profile import profile_of_shape
 
 
@@ -123,6 +124,16 @@ def test_shared_scorer_keeps_its_head_where_hosts_repeat_themselves(keys):
     assert of_scorer(full) == of_detector(sound, hardhosts.RATE, keys, "full", 3.0)
     assert of_scorer(passed) == of_detector(sound, hardhosts.RATE, keys, "float", 3.0)
     assert full
+
+
+def test_places_that_come_near_rise_whichever_bands_brought_them(keys):
+    scorer = null.NullScorer(keys[:2], 16_000, 2.0)
+    noise = np.random.default_rng(0).standard_normal(4 * 16_000)
+    turned = scorer._turned(scorer._block_sums(FrameStage(scorer.profile).process(noise)))
+    places = [place for place, _ in scorer._near(turned, 10, 64)]
+    assert 10 < len(places) < 64
+    assert places == sorted(set(places))
+    assert min(places) >= 10
 
 
 def test_sound_shorter_than_a_mark_has_no_events(keys):

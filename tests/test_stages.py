@@ -245,6 +245,24 @@ def test_a_pattern_follows_the_host_along_the_key():
     assert share("causal", alike) > 0.7
 
 
+def test_a_mark_turns_the_phase_and_half_of_it_raises_the_host():
+    rng = np.random.default_rng(2)
+    angles, turns = 2 * np.pi * rng.random((2, 40, 25))
+    sizes = 10 ** rng.uniform(-3, 3, (40, 25))
+    level = 10 ** rng.uniform(-2, 2, (40, 25))
+    host = sizes * np.exp(1j * turns)
+    bound = np.minimum(np.maximum(sizes, 0.1 * level**0.5), 3 * level**0.5)
+    amplitude = (level**0.5) ** 0.7 * bound**0.3 * np.sqrt(1.6)
+    relative = angles - turns
+    wanted = amplitude * (0.5 * np.cos(relative) + 1j * np.sin(relative)) * np.exp(1j * turns)
+    marks = pattern.hidden(np.exp(1j * angles), level, host)
+    assert np.abs(marks / wanted - 1).max() < 1e-9
+    assert not pattern.hidden(np.exp(1j * angles), level, 0 * host).any()
+    # As much power as without, over all phases.
+    even = np.exp(2j * np.pi * np.arange(64) / 64)
+    assert (np.abs(pattern.hidden(even, np.ones(64), np.ones(64, complex))) ** 2).mean() == pytest.approx(1)
+
+
 @pytest.mark.parametrize("kind", pattern.PATTERNS)
 def test_channels_share_the_pattern_of_their_mix(kind: str):
     host = np.random.default_rng(6).standard_normal(2 * pattern.MARGIN + profile().mark_samples)

@@ -2,8 +2,8 @@
 
 Many keys listen to the same recordings at once. All keys share the products of a place, and under each drift the sign
 products of all keys meet them in one matrix product; only where that comes near the threshold is the detector's own
-score made. The events are the full engine's, which compares at all lags everywhere; the stages of the float engine only
-take events away, and each event says whether they would have passed it.
+score made. The events are the full engine's, which compares at all lags everywhere; the first stages of the float
+engine only take events away (and leave a whole mark to be told where they took its first half).
 
 Events over a threshold are then counted, and the one free figure of airmark.thresholds, the number of independent looks
 a day, is fitted to them.

@@ -267,7 +267,7 @@ def test_progress_ends_when_all_is_judged(judge: bool, steps: int, monkeypatch: 
     make = embedder.Embedder(keys()[0], RATE, strength=-14, judge=judge)
     marks = make.embed(clip()[:, None], None, progress=lambda done, total: told.append((done, total))).marks
     assert told == [(done, steps) for done in range(steps + 1)]
-    assert [at for *_, at in calls] == ([3, 4] if judge else [])
+    assert [(visqol, at) for _, visqol, at in calls] == ([(False, 3), (False, 4)] if judge else [])
     assert len(marks) == 2
 
 

@@ -675,6 +675,14 @@ def test_a_mark_in_a_pause_is_predicted_lower():
     assert pause.predicted_score < same.predicted_score - 2
 
 
+def test_what_follows_a_mark_is_nothing_to_its_prediction():
+    marked = embed(clip(), RATE, keys()[0], at=[1.0], strength=-12, judge=False).samples[:, 0]
+    followed = np.concatenate([marked, np.random.default_rng(0).standard_normal(RATE)])
+    scores = [predict.Predictor(keys()[0]).score(heard, RATE, 0.01) for heard in (marked, followed)]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-6)
+    assert predict.Predictor(keys()[0]).score(np.zeros(4 * RATE), RATE, 0.01) == pytest.approx(0, abs=0.1)
+
+
 def test_the_rooms_are_what_they_are_called():
     for (rt60_s, direct_db), room in zip(predict.ROOMS, predict._rooms(), strict=True):
         tail = room[1:]
@@ -696,7 +704,7 @@ def test_a_prediction_is_what_the_detector_finds_in_the_rooms():
     for room in predict._rooms():
         heard = fftconvolve(marked.samples[:, 0], room)[: len(marked.samples)]
         # The clip sounds alike all along.
-        power = (heard[RATE : RATE + profile().mark_samples] ** 2).mean() * 10 ** (-predict.NOISE_DB / 10)
+        power = (heard[RATE : RATE + profile().mark_samples] ** 2).mean() / 100
         for noise in predict._noises(len(heard)):
             noisy = heard + noise * np.sqrt(power)
             starts = (RATE - 128 + profile().hop * hops for hops in (-1, 0, 1))

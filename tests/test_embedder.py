@@ -283,12 +283,17 @@ def test_what_follows_a_mark_counts_once_it_is_made(monkeypatch: pytest.MonkeyPa
     assert calls[len(heard) :] == [(MARK + margin, True, 0), (MARK + 2 * margin, True, 0)]
 
 
-def test_power_is_of_the_mix_where_it_sounds():
-    noise = np.random.default_rng(0).standard_normal((RATE, 2))
-    silence = np.zeros((RATE, 2))
+@pytest.mark.parametrize("rate", [8000, 16_000, 192_000])
+def test_power_is_of_the_mix_where_it_sounds(rate: int):
+    noise = np.random.default_rng(0).standard_normal((rate, 2))
+    silence = np.zeros((rate, 2))
     power = float((noise.mean(axis=1) ** 2).mean())
-    assert embedder._power(np.concatenate([silence, noise, silence])) == pytest.approx(power, rel=0.05)
-    assert embedder._power(silence) == 0
+    assert embedder._power(np.concatenate([silence, noise, silence]), rate) == pytest.approx(power, rel=0.05)
+    assert embedder._power(silence, rate) == 0
+    # A burst of 1 ms is in one frame of 20 ms, whatever the rate.
+    burst = np.zeros((rate, 1))
+    burst[: rate // 1000] = 1
+    assert embedder._power(burst, rate) == pytest.approx(1 / 20, rel=0.01)
 
 
 @settings(max_examples=60, deadline=None)

@@ -93,10 +93,10 @@ def _excess_db(judged: quality.Quality) -> float:
     return float(np.log(max(5 - judged.zimtohrli, 1e-9) / (5 - LEAST_ZIMTOHRLI))) / ZIMTOHRLI_FALL
 
 
-def _power(host: Real) -> float:
+def _power(host: Real, rate: int) -> float:
     """Power of a recording's channels together, where it sounds. host: (n, channels)."""
     mono = host.mean(axis=1)
-    active = active_part(mono, masking.RATE)
+    active = active_part(mono, rate)
     return float(np.mean(mono[active] ** 2)) if active.any() else 0.0
 
 
@@ -153,7 +153,7 @@ class Embedder:
             )
         asked = self._everywhere(host, start, stop) if places is None else self._given(host, places, start, stop)
         samples = host.copy()
-        power = _power(host)
+        power = _power(host, self.rate)
         top = 1 - 2.0 ** (1 - BITS[sample_type]) if sample_type in BITS else max(1.0, float(np.abs(host).max()))
         progress = progress or (lambda _done, _total: None)
         steps = len(asked) * (2 if self.judge else 1)
@@ -183,7 +183,7 @@ class Embedder:
 
     def _given(self, host: Real, places: Sequence[Place], start: int, stop: int) -> list[int]:
         taken: list[int] = []
-        power = _power(host)
+        power = _power(host, self.rate)
         ordered = sorted(places, key=lambda p: (p.near, p.sample))
         for i, place in enumerate(ordered):
             where = f"{place.sample / self.rate:.3f} s"

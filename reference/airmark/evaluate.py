@@ -539,7 +539,8 @@ def _hear(plan: Plan, marked: Marked, received: ReceivedAudio, pcm: npt.NDArray[
     # of the whole mark, which an early decision would hide.
     reports = list(_reports(marked.key, received.rate, pcm, plan.threshold, engine, early=True))
     whole = _reports(marked.key, received.rate, pcm, min(LEAST_SCORE, plan.threshold), engine, early=False)
-    found = [one for one, _ in (*reports, *whole) if there(one)]
+    told = any(there(one) for one, _ in reports)
+    found = [one for one, _ in (*reports, *whole) if there(one) and (told or one.score < plan.threshold)]
     over = [at for one, at in reports if there(one) and at is not None]
     best = max(found, key=lambda one: one.score, default=None)
     return _Heard(

@@ -164,6 +164,33 @@ def test_bootstrap_of_a_mean():
     assert (high - low) / 2 == pytest.approx(1.96 / 20, rel=0.15)
 
 
+def test_predictions_are_compared_with_the_mean_over_a_marks_rooms(keys):
+    """Scores of one mark that differ from room to room around what was predicted."""
+    rooms = [NAMED[name] for name in ("rooms-20", "far", "time")]
+    plan = plan_of(keys, [*rooms, NAMED["rooms-5"], NAMED["headset"], NAMED["live"]], 8)
+    rng = np.random.default_rng(3)
+    off = 2 * rng.standard_normal((8, 3))
+    off -= off.mean(axis=1, keepdims=True)
+    trials = [
+        evaluate.Trial(
+            room.name, "", i, False, f"h{i}", "music", scores={"float": 9.0 + i + off[i, j]}, predicted=1.0 * i
+        )
+        for i in range(8)
+        for j, room in enumerate(rooms)
+    ]
+    # What must not count: other levels, ways and patterns, the baseline, and a mark that was not in all rooms.
+    spoiler = replace(trials[0], scores={"float": 12.0}, predicted=0.0)
+    trials += [replace(spoiler, condition=name) for name in ("rooms-5", "headset", "live")]
+    trials += [replace(spoiler, baseline=True), replace(spoiler, index=9)]
+    found = report._prediction(plan, trials)
+    assert found is not None
+    mean = found["mean_over_rooms"]
+    assert mean["conditions"] == ["rooms-20", "far", "time"]
+    assert (mean["marks"], mean["spearman"]) == (8, pytest.approx(1.0))
+    assert found["spearman"] < 0.99
+    assert report._mean_over_rooms(replace(plan, conditions=(NAMED["rooms-20"],)), trials) is None
+
+
 def test_quality_figures():
     values = [4.0, 4.5, *[4.99] * 18]
     made = [Made(i, Recipe("adaptive", None), f"h{i}", "music", 0.0, zimtohrli=v) for i, v in enumerate(values)]

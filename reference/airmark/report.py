@@ -12,7 +12,7 @@ from scipy.stats import norm, spearmanr
 from airmark import evaluate, intervals, null, thresholds
 from airmark.embedder import FIXED_DB, QUALITY_MARGIN_S
 from airmark.errors import AirmarkError
-from airmark.evaluate import LEAST_SCORE, Condition, Made, Outcome, Plan, Trial
+from airmark.evaluate import LEAST_SCORE, Condition, Made, Outcome, Plan, Trial, Way
 
 Table = dict[str, Any]
 
@@ -174,6 +174,29 @@ def _prediction(plan: Plan, trials: Sequence[Trial]) -> Table | None:
         "low": _known(low),
         "high": _known(high),
         "under_least_score": int((pairs[:, 1] <= LEAST_SCORE).sum()),
+        "mean_over_rooms": _mean_over_rooms(plan, trials),
+    }
+
+
+def _mean_over_rooms(plan: Plan, trials: Sequence[Trial]) -> Table | None:
+    """The same for the mean score of each mark in all its rooms at 20 dB: of one room, chance has a larger share."""
+    names = {c.name for c in plan.conditions if c.room and c.snr_db == 20 and c.pattern is None and c.ways == (Way(),)}
+    marks: dict[int, list[Trial]] = {}
+    for trial in trials:
+        if trial.condition in names and not trial.baseline and trial.predicted is not None:
+            marks.setdefault(trial.index, []).append(trial)
+    every = [mark for mark in marks.values() if len(mark) == len(names)]
+    if len(names) < 2 or len(every) < 3:
+        return None
+    means = [float(np.mean([max(LEAST_SCORE, score(plan, trial)) for trial in mark])) for mark in every]
+    pairs = np.array([[mark[0].predicted, mean] for mark, mean in zip(every, means, strict=True)], float)
+    low, high = intervals.by_recordings(_rho, pairs, [mark[0].host for mark in every])
+    return {
+        "conditions": [c.name for c in plan.conditions if c.name in names],
+        "marks": len(every),
+        "spearman": _known(_rho(pairs)),
+        "low": _known(low),
+        "high": _known(high),
     }
 
 
@@ -408,6 +431,13 @@ def _time_text(table: Table) -> list[str]:
             f"correlation {_or_dash(p['spearman'])} (95 %: {_or_dash(p['low'])} to {_or_dash(p['high'])}); "
             f"{p['under_least_score']} scored under {LEAST_SCORE:g} and tie there."
         )
+        mean = p["mean_over_rooms"]
+        if mean is not None:
+            out.append(
+                f"Of one room chance has a large share. Against the mean score of each of {mean['marks']} marks in "
+                f"{', '.join(mean['conditions'])} it is {_or_dash(mean['spearman'])} (95 %: {_or_dash(mean['low'])} to "
+                f"{_or_dash(mean['high'])})."
+            )
     return out
 
 

@@ -1,0 +1,219 @@
+/*
+ * airmark.h: find Airmark's audio watermarks in a stream of 16-bit samples, all day, on a small processor.
+ *
+ * How to use it
+ *
+ *     static airmark_t detector;                       // state: caller's, about 12 KB, no other memory is used
+ *     static const airmark_key_t keys[1] = { ... };    // may stay in flash: "airmark key --c" prints it
+ *
+ *     airmark_config_t config = AIRMARK_CONFIG(16000, keys, 1);
+ *     if (airmark_init(&detector, &config) != AIRMARK_OK) ...
+ *
+ *     for (;;) {
+ *         size_t count = read_microphone(samples);     // int16_t samples[], any number of them
+ *         size_t at = 0;
+ *         while (at < count) {
+ *             airmark_detection_t detection;
+ *             bool found;
+ *             at += airmark_push(&detector, samples + at, count - at, 1, &detection, &found);
+ *             if (found) ...                           // detection.sample, .score_q8, .drift_ppm_q4, .key, .early
+ *         }
+ *     }
+ *
+ * What holds
+ *
+ * - Every output bit is specified (reference/SPEC.md) and the same on every compiler and processor; AIRMARK_NUMERIC_VERSION
+ *   changes when one does. How the stream is cut into calls changes nothing.
+ * - No heap, no floating point, no global or static variable, nothing of libc but memcpy and memset. Any number of
+ *   detectors side by side; one detector must not be used by two threads at once. Calls from an interrupt work but are
+ *   long: let the interrupt collect samples and a task push them.
+ * - Work is bounded whatever the sound: a frame every 16 ms costs a transform and the gate; two slots between frames
+ *   cost at most one step of a template or of a confirmation each. No 10 ms of sound hold more than two of these three.
+ *   Measured costs: firmware/README.md.
+ * - Sample counts are 64 bits and start at config.first_sample.
+ *
+ * Configured by macros, the same for all files that include this one (the numbers of a detection never depend on them):
+ *
+ *     AIRMARK_MAX_KEYS   keys that one detector can listen for, 1 to 255; default 1. Each takes AIRMARK_BYTES_A_KEY.
+ *     AIRMARK_RESAMPLE   1: inputs at 32, 44.1 and 48 kHz too (default); 0: only 8 and 16 kHz, saves code and tables.
+ *     AIRMARK_DSP        1: kernels with the DSP instructions of Armv7E-M and Armv8-M; default: where the compiler has them.
+ */
+#ifndef AIRMARK_H
+#define AIRMARK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define AIRMARK_VERSION "0.1.0"
+#define AIRMARK_NUMERIC_VERSION 1
+
+#ifndef AIRMARK_MAX_KEYS
+#define AIRMARK_MAX_KEYS 1
+#endif
+#ifndef AIRMARK_RESAMPLE
+#define AIRMARK_RESAMPLE 1
+#endif
+
+#if AIRMARK_MAX_KEYS < 1 || AIRMARK_MAX_KEYS > 255
+#error "airmark: AIRMARK_MAX_KEYS must be 1 to 255"
+#endif
+#if AIRMARK_RESAMPLE != 0 && AIRMARK_RESAMPLE != 1
+#error "airmark: AIRMARK_RESAMPLE must be 0 or 1"
+#endif
+
+/* The shape of the default profile (reference/SPEC.md, 2); the detector is built for these numbers only. */
+#define AIRMARK_REPETITIONS 32 /* R, passes of the pattern in a mark */
+#define AIRMARK_BANDS 4        /* parts of the spectrum with signs of their own */
+#define AIRMARK_FRAME_WORDS 14 /* 32-bit words of a one-bit frame, and 14 bits more */
+#define AIRMARK_RING 152       /* frames remembered: a mark's 128 and what confirming takes */
+#define AIRMARK_GATE_LAGS 4
+#define AIRMARK_DRIFTS 17
+#define AIRMARK_QUEUE 4  /* candidates that may wait */
+#define AIRMARK_LEVELS 5 /* gate levels among which a candidate is the highest */
+#define AIRMARK_PAIRS 496
+#define AIRMARK_TAPS_MAX 48
+
+/* A key: bit 31 - r of columns[b] is 1 where the sign of repetition r in band b is -1. 16 bytes, secret. */
+typedef struct {
+    uint32_t columns[AIRMARK_BANDS];
+} airmark_key_t;
+
+typedef enum {
+    AIRMARK_OK = 0,
+    AIRMARK_BAD_ARGUMENT = -1,  /* a null pointer */
+    AIRMARK_BAD_RATE = -2,      /* not 8000, 16000 or, with AIRMARK_RESAMPLE, 32000, 44100, 48000 */
+    AIRMARK_BAD_KEYS = -3,      /* none, or more than AIRMARK_MAX_KEYS */
+    AIRMARK_BAD_THRESHOLD = -4, /* below AIRMARK_LEAST_THRESHOLD_Q8 */
+} airmark_status_t;
+
+#define AIRMARK_LEAST_THRESHOLD_Q8 256     /* a score of 1 */
+#define AIRMARK_DEFAULT_THRESHOLD_Q8 1659  /* a score of 6.48: one false alarm a year, one key */
+
+typedef struct {
+    uint32_t rate;             /* of the input, Hz */
+    const airmark_key_t *keys; /* must stay where they are as long as the detector is used; may lie in flash */
+    uint8_t key_count;         /* 1 to AIRMARK_MAX_KEYS */
+    bool early;                /* tell a mark from its first half too, a second sooner, where that is enough */
+    uint16_t threshold_q8;     /* lowest score reported, in 1/256 */
+    uint64_t first_sample;     /* number of the first sample pushed; 0 but in tests of the counters */
+} airmark_config_t;
+
+#define AIRMARK_CONFIG(rate, keys, key_count) \
+    { (rate), (keys), (key_count), false, AIRMARK_DEFAULT_THRESHOLD_Q8, 0 }
+
+/* A mark that was found. */
+typedef struct {
+    uint64_t sample;      /* first sample of the mark, at the input's rate and clock */
+    int32_t score_q8;     /* standard normal on unmarked sound, in 1/256 */
+    int32_t drift_ppm_q4; /* the receiver's clock against the sender's in 1/16 ppm, positive: it runs fast */
+    uint8_t key;          /* index in config.keys */
+    bool early;           /* told from the mark's first half; sample, score and drift are then the half's */
+} airmark_detection_t;
+
+/* One-bit frame: see SPEC.md, 4.5. Private, as everything below up to airmark_t. */
+typedef struct {
+    uint32_t sample_frame; /* low 32 bits of the number of the first frame */
+    uint8_t key;
+    uint8_t half; /* 1: of a mark's first half */
+} airmark_place_t;
+
+typedef struct {
+    uint16_t levels[2][AIRMARK_LEVELS]; /* of whole marks and of halves, newest first, 1/256 */
+    uint32_t told_frame[2];             /* place last reported, whole and half */
+    int32_t told_agreement[2];          /* its agreement; 0: none yet */
+} airmark_key_state_t;
+
+#define AIRMARK_BYTES_A_KEY sizeof(airmark_key_state_t)
+
+/* State of a detector. Its size is sizeof(airmark_t); its contents are private and change without notice. */
+typedef struct {
+    airmark_config_t config;
+
+    /* input */
+#if AIRMARK_RESAMPLE
+    int16_t history[2 * AIRMARK_TAPS_MAX]; /* last input samples, written twice so that any stretch is one slice */
+    uint16_t history_at;
+    uint16_t input_phase; /* of the next output, in input samples / denominator */
+    uint8_t input_skip;   /* input samples still to come before the next output */
+#endif
+    int16_t work[512];   /* samples of the frame being filled (256 on), then its transform, re and im in turn */
+    int16_t earlier[256]; /* samples of the frame's first half */
+    int16_t previous;     /* sample before them */
+    uint16_t fill;        /* new samples in work */
+    bool first_half;      /* the very first half frame is being filled */
+
+    /* frames */
+    uint32_t drawn; /* state of the generator of drawn signs */
+    uint32_t frame_words[AIRMARK_RING][AIRMARK_FRAME_WORDS];
+    uint16_t frame_rests[AIRMARK_RING];
+    uint16_t newest;      /* slot of the newest frame in the ring */
+    uint32_t frames;      /* frames so far, modulo 2^32, but never again 0 to 255 once they were passed */
+    uint64_t frame_start; /* input sample at which the newest frame starts */
+    uint16_t frame_fraction;
+
+    /* gate */
+    int8_t products[4][AIRMARK_GATE_LAGS][AIRMARK_BANDS];
+    int16_t blocks[AIRMARK_GATE_LAGS][AIRMARK_BANDS];
+    uint32_t planes[4][AIRMARK_GATE_LAGS][AIRMARK_BANDS][3];
+    uint16_t power[4][2][2]; /* by phase, whole or half, all bands or the lower two */
+    uint16_t level;          /* highest level of all keys at the newest frame */
+
+    /* candidates */
+    airmark_place_t queue[AIRMARK_QUEUE];
+    uint8_t queued;
+    uint8_t step; /* of the work on the first in the queue; 0: not begun */
+    uint16_t dropped;
+
+    /* template, then confirm, of the first in the queue */
+    union {
+        int32_t curves[2][3][AIRMARK_DRIFTS];
+        int8_t gram[AIRMARK_PAIRS];
+    } scratch;
+    uint32_t place;
+    int16_t drift_ppm_q4;
+    int16_t offset;
+    int32_t agreement[2]; /* lower bands, upper bands */
+    uint32_t variance[2];
+    int64_t third[2];
+
+    airmark_key_state_t key_state[AIRMARK_MAX_KEYS];
+} airmark_t;
+
+/*
+ * Prepare a detector. On success the next sample is number config->first_sample. The configuration is copied, the keys
+ * are not. On an error nothing is written and a detector already in use goes on as it was.
+ */
+airmark_status_t airmark_init(airmark_t *detector, const airmark_config_t *config);
+
+/* Forget all sound, counts and reports, as after airmark_init with the same configuration. */
+void airmark_reset(airmark_t *detector);
+
+/*
+ * Hand over samples. Takes all of them, or up to and with the one at which a detection became certain.
+ *
+ * samples: the first of `count` samples, `stride` int16_t apart (1: one channel, 2: the left or right of two).
+ * detection: written only where *found is set to true; it is false otherwise.
+ * Returns the samples taken, count at most; 0 only where count is 0.
+ */
+size_t airmark_push(airmark_t *detector, const int16_t *samples, size_t count, size_t stride,
+                    airmark_detection_t *detection, bool *found);
+
+/* The first stage's score at the newest frame, highest of all keys, in 1/256; 0 in the first two seconds. */
+uint16_t airmark_score_q8(const airmark_t *detector);
+
+/* Candidates that could not be looked at in time since the last reset, at most 65535. */
+uint16_t airmark_dropped(const airmark_t *detector);
+
+/* Names for a person: "a rate that is not 8000, ..." */
+const char *airmark_status_text(airmark_status_t status);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,334 @@
+"""The whole detector (SPEC 6 and 10): stages, queue and slots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from airmark.errors import AirmarkError
+from airmark.fixed import confirm, statistic, template
+from airmark.fixed.confirm import Band
+from airmark.fixed.frames import WORDS, FrameStage
+from airmark.fixed.gate import Candidate, GateStage
+from airmark.fixed.input import InputStage
+from airmark.fixed.peaks import PeakStage, sample_of
+from airmark.fixed.tables import BANDS, BLOCK, HALF, QUEUE, REPETITIONS, RING, WHOLE, Ints, Span, rate_of, signs
+from airmark.keys import Key
+from airmark.profile import profile
+
+LEAST_THRESHOLD = 256
+MOST_THRESHOLD = 65_535
+MOST_KEYS = 255
+MOST_DROPPED = 65_535
+PIECE = 1 << 15
+"""Input samples that are worked on at a time."""
+
+
+class RawDetection(NamedTuple):
+    """A mark that was found, as a small detector tells it."""
+
+    sample: int
+    """First sample of the mark, counted from first_sample at the input's rate."""
+    score_q8: int
+    drift_ppm_q4: int
+    key: int
+    early: bool
+    at: int
+    """Input samples since the last reset, with the one at which it became certain."""
+
+
+class GateTap(NamedTuple):
+    """What the gate gives after a frame."""
+
+    blocks: tuple[tuple[int, ...], ...]
+    """c by lag and band."""
+    levels: tuple[tuple[int, ...], ...]
+    """Q8, by key and span."""
+
+
+class TemplateTap(NamedTuple):
+    """What the template gives for a candidate."""
+
+    candidate: Candidate
+    chains: Ints
+    """A, (6 chains, R/4, BANDS, 2)."""
+    curves: Ints
+    """E, (2, 3, 17)."""
+    decision: template.Decision
+
+
+class ConfirmTap(NamedTuple):
+    """What confirm gives for a band of a place."""
+
+    candidate: Candidate
+    place: int
+    band: int
+    pairs: Ints
+    """c, (R, R)."""
+    statistics: Band
+
+
+class StatisticTap(NamedTuple):
+    """The score of a place."""
+
+    candidate: Candidate
+    place: int
+    score: int
+    agreement: int
+
+
+class PeaksTap(NamedTuple):
+    """Whether a place was told."""
+
+    candidate: Candidate
+    place: int
+    told: bool
+
+
+@dataclass
+class Taps:
+    """Everything that was computed, stage by stage, for golden vectors."""
+
+    input: list[int] = field(default_factory=list)
+    """Samples that frames are made of."""
+    frames: list[tuple[int, ...]] = field(default_factory=list)
+    """14 words and the rest."""
+    gate: list[GateTap] = field(default_factory=list)
+    candidates: list[Candidate] = field(default_factory=list)
+    template: list[TemplateTap] = field(default_factory=list)
+    confirm: list[ConfirmTap] = field(default_factory=list)
+    statistic: list[StatisticTap] = field(default_factory=list)
+    peaks: list[PeaksTap] = field(default_factory=list)
+    detections: list[RawDetection] = field(default_factory=list)
+
+
+@dataclass
+class _Work:
+    """What is known of the first candidate of the queue."""
+
+    steps: int = 0
+    """Of the stage that it is in, that are done."""
+    decision: template.Decision | None = None
+    bands: list[Band] = field(default_factory=list)
+
+
+class FixedDetector:
+    """Finds the marks of several keys in a stream of 16-bit samples."""
+
+    def __init__(
+        self,
+        columns: Sequence[Sequence[int]],
+        rate: int,
+        *,
+        early: bool,
+        threshold_q8: int,
+        first_sample: int = 0,
+        taps: Taps | None = None,
+    ) -> None:
+        """columns: of each key four words of 32 bits, see key_columns; rate: of the input, Hz.
+
+        early: whether first halves are looked for. threshold_q8: lowest score that is reported. first_sample: number of
+        the first sample. taps: takes all that is computed. Raises AirmarkError for what the detector does not take.
+        """
+        self.columns = [tuple(int(word) for word in column) for column in columns]
+        if not 1 <= len(self.columns) <= MOST_KEYS:
+            raise AirmarkError(f"{len(self.columns)} keys: the fixed-point detector takes 1 to {MOST_KEYS}")
+        if any(len(c) != BANDS or not all(0 <= word < 2**32 for word in c) for c in self.columns):
+            raise AirmarkError(f"a key of the fixed-point detector is {BANDS} words of 32 bits")
+        if not LEAST_THRESHOLD <= threshold_q8 <= MOST_THRESHOLD:
+            raise AirmarkError(f"a threshold of {threshold_q8}: give {LEAST_THRESHOLD} to {MOST_THRESHOLD}, in 1/256")
+        if not 0 <= first_sample < 2**64:
+            raise AirmarkError(f"a first sample of {first_sample}: give 0 to 2^64 - 1")
+        self.rate = rate_of(rate)
+        self.first_sample, self.taps = first_sample, taps
+        self.spans: list[Span] = [WHOLE, HALF] if early else [WHOLE]
+        self.signs = [[signs(c, span) for span in self.spans] for c in self.columns]
+        self._input = InputStage(self.rate)
+        self._frames = FrameStage(self.rate)
+        self._gate = GateStage(self.rate, self.columns, self.spans)
+        self._peaks = PeakStage(len(self.columns), self.spans, threshold_q8)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all sound, counts and reports; taps stay."""
+        self._input.reset()
+        self._frames.reset()
+        self._gate.reset()
+        self._peaks.reset()
+        self._score = 0
+        self._dropped = 0
+        self._samples = 0
+        """Of the frames' input so far."""
+        self._slot = 0
+        """The next slot: 2 f and 2 f + 1 come after frame f."""
+        self._queue: list[Candidate] = []
+        self._work: _Work | None = None
+        self._history = np.zeros((RING, WORDS), np.int64)
+        """Frames, the last of them number _count - 1."""
+        self._count = 0
+
+    @property
+    def score_q8(self) -> int:
+        """The gate's level of whole marks at the newest frame, the highest of all keys."""
+        return self._score
+
+    @property
+    def dropped(self) -> int:
+        """Candidates that could not be looked at in time since the last reset."""
+        return self._dropped
+
+    def push(self, samples: npt.NDArray[np.int16]) -> list[RawDetection]:
+        """Take the next samples (n,); returns the marks that became certain with them."""
+        if samples.dtype != np.int16 or samples.ndim != 1:
+            raise AirmarkError("the fixed-point detector takes one channel of 16-bit samples")
+        found: list[RawDetection] = []
+        for start in range(0, len(samples), PIECE):
+            found += self._push(samples[start : start + PIECE].astype(np.int64))
+        return found
+
+    def _push(self, samples: Ints) -> list[RawDetection]:
+        at_frame_rate = self._input.process(samples)
+        self._samples += len(at_frame_rate)
+        frames = self._frames.process(at_frame_rate)
+        found: list[RawDetection] = []
+        gated = None
+        if len(frames):
+            # Slots that were due before these frames came see none of them.
+            gated = self._gate.process(frames)
+            self._history = np.concatenate([self._history[-RING:], frames])
+            self._count += len(frames)
+            self._score = int(gated.levels[-1, :, 0].max())
+            for frame, candidate in gated.candidates:
+                found += self._slots(2 * frame)
+                self._enqueue(candidate)
+        found += self._slots(self._due())
+        if self.taps is not None:
+            self.taps.input += at_frame_rate.tolist()
+            self.taps.frames += [tuple(words) for words in frames.tolist()]
+            self.taps.detections += found
+            if gated is not None:
+                self.taps.candidates += [candidate for _, candidate in gated.candidates]
+                self.taps.gate += [
+                    GateTap(tuple(map(tuple, c)), tuple(map(tuple, levels)))
+                    for c, levels in zip(gated.blocks.tolist(), gated.levels.tolist(), strict=True)
+                ]
+        return found
+
+    def _enqueue(self, candidate: Candidate) -> None:
+        if len(self._queue) < QUEUE:
+            self._queue.append(candidate)
+        else:
+            self._drop()
+
+    def _drop(self) -> None:
+        self._dropped = min(self._dropped + 1, MOST_DROPPED)
+
+    def _sample_of_slot(self, slot: int) -> int:
+        """The sample with which a slot is due, of those that frames are made of."""
+        rate = self.rate
+        return slot // 2 * rate.hop + rate.length - 1 + rate.slots[slot % 2]
+
+    def _due(self) -> int:
+        """How many slots are due."""
+        slot = max(0, 2 * (self._count - 1))
+        while self._count and self._sample_of_slot(slot) < self._samples:
+            slot += 1
+        return slot
+
+    def _slots(self, end: int) -> list[RawDetection]:
+        """Work through the slots before the one of number `end`."""
+        found: list[RawDetection] = []
+        while self._slot < end and self._queue:
+            told = self._step(self._slot // 2)
+            if told is not None:
+                at = self._input.arrival(self._sample_of_slot(self._slot)) + 1
+                found.append(told._replace(at=at))
+            self._slot += 1
+        self._slot = max(self._slot, end)
+        return found
+
+    def _step(self, newest: int) -> RawDetection | None:
+        """One step of the work on the first candidate; newest: number of the newest frame."""
+        if self._work is None:
+            while self._queue and newest + 4 - (self._queue[0].place - 1) >= RING:
+                self._queue.pop(0)
+                self._drop()
+            if not self._queue:
+                return None
+            self._work = _Work()
+        candidate, work = self._queue[0], self._work
+        if work.decision is None:
+            self._template_step(candidate, work, newest)
+            return None
+        return self._confirm_step(candidate, work, work.decision, newest)
+
+    def _leave(self) -> None:
+        self._queue.pop(0)
+        self._work = None
+
+    def _template_step(self, candidate: Candidate, work: _Work, newest: int) -> None:
+        span = self.spans[candidate.span]
+        work.steps += 1
+        if work.steps < template.STEPS:
+            return
+        of_key = self.signs[candidate.key][candidate.span]
+        stretch = self._stretch(candidate.place - 1, span.length + 2, newest)
+        frames = [stretch[c::BLOCK][: span.repetitions] for c in range(template.CHAINS)]
+        chains = [template.chain_sums(chain, of_key, self.rate) for chain in frames]
+        curves = template.curves(chains)
+        decision = template.decide(curves, candidate.place, span, self.rate)
+        work.steps, work.decision = 0, decision
+        if self.taps is not None:
+            self.taps.template.append(TemplateTap(candidate, np.stack(chains), curves, decision))
+        if not decision.passed:
+            self._leave()
+        elif newest + span.confirm_frames - decision.place >= RING:
+            self._leave()
+            self._drop()
+
+    def _confirm_step(
+        self, candidate: Candidate, work: _Work, decision: template.Decision, newest: int
+    ) -> RawDetection | None:
+        span, place = self.spans[candidate.span], decision.place
+        work.steps += 1
+        if work.steps % span.steps_a_band:
+            return None
+        band = len(work.bands)
+        of_key = self.signs[candidate.key][candidate.span]
+        pairs = confirm.pairs(self._stretch(place, span.length, newest), band, decision.drift, self.rate)
+        work.bands.append(confirm.statistics(pairs, of_key[:, band]))
+        if self.taps is not None:
+            self.taps.confirm.append(ConfirmTap(candidate, place, band, pairs, work.bands[-1]))
+        if len(work.bands) < BANDS:
+            return None
+        score, agreement = statistic.score_of_bands(work.bands, span), statistic.agreement(work.bands)
+        told = self._peaks.process(place, candidate.key, candidate.span, score, agreement)
+        self._leave()
+        if self.taps is not None:
+            self.taps.statistic.append(StatisticTap(candidate, place, score, agreement))
+            self.taps.peaks.append(PeaksTap(candidate, place, told))
+        if not told:
+            return None
+        sample = sample_of(place, decision.offset, self.rate, self.first_sample)
+        return RawDetection(sample, score, decision.drift, candidate.key, span is HALF, 0)
+
+    def _stretch(self, first: int, count: int, newest: int) -> Ints:
+        """Frames from number `first` on, all of them still in the ring."""
+        assert newest - RING < first <= first + count - 1 <= newest
+        start = first - (self._count - len(self._history))
+        return self._history[start : start + count]
+
+
+def key_columns(key: Key) -> list[int]:
+    """A key's four words (SPEC 2). Raises AirmarkError for a key that is not of the default profile."""
+    if key.profile != profile():
+        raise AirmarkError(
+            f"{key.name or key}: a key of profile '{key.profile.name}', but the fixed-point detector is made for "
+            f"profile 'default', {REPETITIONS} repetitions of 1 block in {BANDS} bands"
+        )
+    negative = key.signs.reshape(REPETITIONS, BANDS) < 0
+    return [int("".join("1" if bit else "0" for bit in negative[:, band]), 2) for band in range(BANDS)]

@@ -1,0 +1,46 @@
+"""Statistic (SPEC 9): the score of a place, how unlikely the key's agreement is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isqrt
+
+from airmark.fixed.confirm import Band
+from airmark.fixed.tables import LOW_BANDS, LOW_HANDICAP, Span
+
+LEAST_SKEW = 4096
+"""Q20."""
+
+
+def score(q: int, v: int, t: int) -> int:
+    """The score of a group of bands, Q8."""
+    if q <= 0 or v == 0:
+        return 0
+    r = isqrt(v << 20)
+    z = (q << 26) // r
+    a = (max(t, 0) << 20) // v
+    skew = max(6144 * a // r, LEAST_SKEW)
+    y = 2**36 + (z * skew >> 1)
+    root = cube_root(y << 21)
+    return (root - 2**19) * 3072 // skew + (skew * 10923 >> 28)
+
+
+def cube_root(v: int) -> int:
+    """The greatest integer whose cube is at most v, v below 2^64."""
+    root = 0
+    for bit in reversed(range(22)):
+        if (root | 1 << bit) ** 3 <= v:
+            root |= 1 << bit
+    return root
+
+
+def score_of_bands(bands: Sequence[Band], span: Span) -> int:
+    """The score of a place, Q8: of all bands or, lowered, of the lower ones."""
+    groups = [bands, bands[:LOW_BANDS]]
+    of_all, of_low = (score(*map(sum, zip(*group, strict=True))) for group in groups)
+    return max(of_all, of_low - LOW_HANDICAP) - span.handicap
+
+
+def agreement(bands: Sequence[Band]) -> int:
+    """Q of all bands."""
+    return sum(band.q for band in bands)

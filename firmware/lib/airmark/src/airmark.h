@@ -76,7 +76,7 @@ extern "C" {
 #define AIRMARK_QUEUE 4  /* candidates that may wait */
 #define AIRMARK_LEVELS 5 /* gate levels among which a candidate is the highest */
 #define AIRMARK_PAIRS 496
-#define AIRMARK_TAPS_MAX 48
+#define AIRMARK_HISTORY 96
 
 /* A key: bit 31 - r of columns[b] is 1 where the sign of repetition r in band b is -1. 16 bytes, secret. */
 typedef struct {
@@ -117,7 +117,7 @@ typedef struct {
 
 /* One-bit frame: see SPEC.md, 4.5. Private, as everything below up to airmark_t. */
 typedef struct {
-    uint32_t sample_frame; /* low 32 bits of the number of the first frame */
+    uint32_t frame; /* low 32 bits of the number of the mark's first frame */
     uint8_t key;
     uint8_t half; /* 1: of a mark's first half */
 } airmark_place_t;
@@ -136,15 +136,15 @@ typedef struct {
 
     /* input */
 #if AIRMARK_RESAMPLE
-    int16_t history[2 * AIRMARK_TAPS_MAX]; /* last input samples, written twice so that any stretch is one slice */
-    uint16_t history_at;
-    uint16_t input_phase; /* of the next output, in input samples / denominator */
-    uint8_t input_skip;   /* input samples still to come before the next output */
+    int16_t history[AIRMARK_HISTORY]; /* the last input samples, then those being taken */
+    uint16_t input_phase;             /* of the next output between two input samples, in 1/160 */
+    uint8_t input_skip;               /* input samples to come before the one at which the next output is due */
 #endif
-    int16_t work[512];   /* samples of the frame being filled (256 on), then its transform, re and im in turn */
-    int16_t earlier[256]; /* samples of the frame's first half */
-    int16_t previous;     /* sample before them */
-    uint16_t fill;        /* new samples in work */
+    uint32_t work[256];    /* from 128 on the frame's second half as it comes, two samples a word; then its transform */
+    uint32_t earlier[128]; /* the frame's first half */
+    uint16_t loud[2];      /* OR of the sizes of the samples in either half */
+    int16_t previous;      /* last sample */
+    uint16_t fill;         /* samples of the second half so far */
     bool first_half;      /* the very first half frame is being filled */
 
     /* frames */
@@ -152,7 +152,8 @@ typedef struct {
     uint32_t frame_words[AIRMARK_RING][AIRMARK_FRAME_WORDS];
     uint16_t frame_rests[AIRMARK_RING];
     uint16_t newest;      /* slot of the newest frame in the ring */
-    uint32_t frames;      /* frames so far, modulo 2^32, but never again 0 to 255 once they were passed */
+    uint32_t frames;      /* so far, modulo 2^32 */
+    uint8_t seen;         /* the same, but no more than 128 */
     uint64_t frame_start; /* input sample at which the newest frame starts */
     uint16_t frame_fraction;
 

@@ -1,0 +1,196 @@
+/* The detector: its configuration, the stream, and the slots in which the later stages work. SPEC.md, 2 and 6. */
+#include "airmark_internal.h"
+
+/* SPEC.md, 2 and 6: profile limits that other numbers rely on. */
+typedef char am_ring_holds_a_mark_and_its_confirmation
+    [AIRMARK_RING > AM_WHOLE_FRAMES + AM_TEMPLATE_STEPS / 2 + AM_WHOLE_STEPS / 2 ? 1 : -1];
+typedef char am_triangle_of_pairs[AIRMARK_PAIRS == AIRMARK_REPETITIONS * (AIRMARK_REPETITIONS - 1) / 2 ? 1 : -1];
+
+airmark_status_t airmark_init(airmark_t *detector, const airmark_config_t *config)
+{
+    uint32_t numerator;
+    uint32_t denominator;
+    uint32_t delay;
+    if (detector == NULL || config == NULL) {
+        return AIRMARK_BAD_ARGUMENT;
+    }
+    if (!airmark_input_rate(config->rate, &numerator, &denominator, &delay)) {
+        return AIRMARK_BAD_RATE;
+    }
+    if (config->keys == NULL || config->key_count < 1 || config->key_count > AIRMARK_MAX_KEYS) {
+        return AIRMARK_BAD_KEYS;
+    }
+    if (config->threshold_q8 < AIRMARK_LEAST_THRESHOLD_Q8) {
+        return AIRMARK_BAD_THRESHOLD;
+    }
+    detector->config = *config;
+    airmark_reset(detector);
+    return AIRMARK_OK;
+}
+
+void airmark_reset(airmark_t *detector)
+{
+    airmark_input_reset(detector);
+    airmark_frames_reset(detector);
+    airmark_gate_reset(detector);
+    memset(detector->queue, 0, sizeof detector->queue);
+    memset(&detector->scratch, 0, sizeof detector->scratch);
+    memset(detector->key_state, 0, sizeof detector->key_state);
+    detector->frame_start = detector->config.first_sample;
+    detector->frame_fraction = 0;
+    detector->place = 0;
+    detector->drift_ppm_q4 = 0;
+    detector->offset = 0;
+    memset(detector->agreement, 0, sizeof detector->agreement);
+    memset(detector->variance, 0, sizeof detector->variance);
+    memset(detector->third, 0, sizeof detector->third);
+}
+
+/* frame_start goes on by a hop, for every frame but the first. */
+static void advance_frame_start(airmark_t *detector)
+{
+    if (detector->frames == 1u && detector->seen == 1u) {
+        return;
+    }
+    uint32_t numerator;
+    uint32_t denominator;
+    uint32_t delay;
+    (void)airmark_input_rate(detector->config.rate, &numerator, &denominator, &delay);
+    const uint32_t whole = 256u * numerator + detector->frame_fraction;
+    detector->frame_start += whole / denominator;
+    detector->frame_fraction = (uint16_t)(whole % denominator);
+}
+
+static void leave_queue(airmark_t *detector)
+{
+    detector->queued--;
+    memmove(detector->queue, detector->queue + 1, detector->queued * sizeof detector->queue[0]);
+    detector->step = 0;
+}
+
+static void drop(airmark_t *detector)
+{
+    detector->dropped = (uint16_t)(detector->dropped + (detector->dropped < 65535u));
+    leave_queue(detector);
+}
+
+/* Whether frame `oldest` is still there `more` frames later. */
+static bool is_kept(const airmark_t *detector, uint32_t oldest, uint32_t more)
+{
+    return detector->frames - 1u + more - oldest < AIRMARK_RING;
+}
+
+/* SPEC.md, 8.3, last step: the score of the confirmed place. */
+static int32_t score_of_place(const airmark_t *detector)
+{
+    const int32_t low = airmark_statistic(detector->agreement[0], detector->variance[0], detector->third[0]);
+    const int32_t all = airmark_statistic(detector->agreement[0] + detector->agreement[1],
+                                          detector->variance[0] + detector->variance[1],
+                                          detector->third[0] + detector->third[1]);
+    const int32_t score = all > low - AM_LOW_HANDICAP_Q8 ? all : low - AM_LOW_HANDICAP_Q8;
+    return score - (detector->queue[0].half != 0 ? AM_HALF_HANDICAP_Q8 : 0);
+}
+
+/* SPEC.md, 6: one step of the work on the first candidate. */
+static bool work(airmark_t *detector, airmark_detection_t *detection)
+{
+    while (detector->queued > 0 && detector->step == 0 &&
+           !is_kept(detector, detector->queue[0].frame - 1u, AM_TEMPLATE_STEPS / 2)) {
+        drop(detector);
+    }
+    if (detector->queued == 0) {
+        return false;
+    }
+    const uint32_t step = detector->step++;
+    if (step < AM_TEMPLATE_STEPS) {
+        const am_result_t result = airmark_template(detector, step);
+        if (result == AM_REFUSED) {
+            leave_queue(detector);
+        } else if (result == AM_PASSED &&
+                   !is_kept(detector, detector->place,
+                            (detector->queue[0].half != 0 ? AM_HALF_STEPS : AM_WHOLE_STEPS) / 2)) {
+            drop(detector);
+        }
+        return false;
+    }
+    if (!airmark_confirm(detector, step - AM_TEMPLATE_STEPS)) {
+        return false;
+    }
+    const bool told = airmark_peaks(detector, score_of_place(detector), detection);
+    leave_queue(detector);
+    return told;
+}
+
+/* Samples of a hop at which something is due: two slots and the hop's end. SPEC.md, 6. */
+static const uint16_t due[2][3] = {{85, 170, 256}, {43, 85, 128}};
+
+size_t airmark_push(airmark_t *detector, const int16_t *samples, size_t count, size_t stride,
+                    airmark_detection_t *detection, bool *found)
+{
+    const uint16_t *const events = due[detector->config.rate == 8000u ? 1 : 0];
+    size_t taken = 0;
+    *found = false;
+    while (taken < count) {
+        const uint32_t fill = detector->fill;
+        const uint32_t next = fill < events[0] ? events[0] : fill < events[1] ? events[1] : events[2];
+        size_t here = next - fill;
+#if AIRMARK_RESAMPLE
+        if (detector->config.rate > 16000u) {
+            int16_t resampled[AIRMARK_HISTORY / 2];
+            uint32_t made;
+            here = airmark_input(detector, samples + taken * stride, count - taken, stride, (uint32_t)here, resampled,
+                                 &made);
+            airmark_frames_add(detector, resampled, made, 1);
+            if (made == 0) {
+                taken += here;
+                continue;
+            }
+        } else
+#endif
+        {
+            here = here < count - taken ? here : count - taken;
+            airmark_frames_add(detector, samples + taken * stride, (uint32_t)here, stride);
+        }
+        taken += here;
+        if (detector->fill == events[2]) {
+            if (airmark_frames_make(detector)) {
+                advance_frame_start(detector);
+                airmark_gate(detector);
+            }
+        } else if (detector->queued > 0 && (detector->fill == events[0] || detector->fill == events[1]) &&
+                   work(detector, detection)) {
+            *found = true;
+            break;
+        }
+    }
+    return taken;
+}
+
+uint16_t airmark_score_q8(const airmark_t *detector)
+{
+    return detector->level;
+}
+
+uint16_t airmark_dropped(const airmark_t *detector)
+{
+    return detector->dropped;
+}
+
+const char *airmark_status_text(airmark_status_t status)
+{
+    switch (status) {
+    case AIRMARK_OK:
+        return "no error";
+    case AIRMARK_BAD_ARGUMENT:
+        return "a null pointer for the detector or its configuration";
+    case AIRMARK_BAD_RATE:
+        return AIRMARK_RESAMPLE ? "a rate that is not 8000, 16000, 32000, 44100 or 48000 Hz"
+                                : "a rate that is not 8000 or 16000 Hz";
+    case AIRMARK_BAD_KEYS:
+        return "no key, or more than AIRMARK_MAX_KEYS";
+    case AIRMARK_BAD_THRESHOLD:
+        return "a threshold below a score of 1";
+    default:
+        return "an unknown status";
+    }
+}

@@ -1,0 +1,166 @@
+/* Stage gate: a running level from the short lags, and the candidates it lets through. SPEC.md, 5. */
+#include "airmark_internal.h"
+
+enum { WHOLE_LEAST = 400, HALF_LEAST = 640 };
+
+/* Frames after which a report no longer matters: long before their count comes round. SPEC.md, 10. */
+#define FORGOTTEN (1u << 30)
+
+/* Pairs of repetitions at lags 1 to 4, of two bands: lanes of the planes that count. */
+static const uint16_t lanes_of_two_bands[2] = {2 * (31 + 30 + 29 + 28), 2 * (15 + 14 + 13 + 12)};
+
+void airmark_gate_reset(airmark_t *detector)
+{
+    memset(detector->products, 0, sizeof detector->products);
+    memset(detector->blocks, 0, sizeof detector->blocks);
+    memset(detector->planes, 0, sizeof detector->planes);
+    for (uint32_t phase = 0; phase < 4; phase++) {
+        for (uint32_t span = 0; span < 2; span++) {
+            /* All planes zero: levels of -7 everywhere. */
+            detector->power[phase][span][0] = detector->power[phase][span][1] =
+                (uint16_t)(49u * lanes_of_two_bands[span]);
+        }
+    }
+    detector->level = 0;
+    detector->queued = 0;
+    detector->step = 0;
+    detector->dropped = 0;
+}
+
+static inline uint32_t level_of_bit(const uint32_t planes[3], uint32_t bit)
+{
+    return ((planes[0] >> bit) & 1u) | ((planes[1] >> bit) & 1u) << 1 | ((planes[2] >> bit) & 1u) << 2;
+}
+
+/* 5.1 and 5.2: the products of the newest frame, and the planes they are shifted into. */
+static void take_products(airmark_t *detector)
+{
+    static const uint8_t squares[8] = {49, 25, 9, 1, 1, 9, 25, 49};
+    const uint32_t phase = (detector->frames - 1u) & 3u;
+    const uint32_t bands = detector->config.rate == 8000u ? AM_LOW_BANDS : AIRMARK_BANDS;
+    for (uint32_t b = 0; b < bands; b++) {
+        uint32_t newest[4];
+        am_band_words(detector, detector->newest, b, newest);
+        for (uint32_t lag = 1; lag <= AIRMARK_GATE_LAGS; lag++) {
+            uint32_t older[4];
+            const uint32_t age = lag * AM_BLOCK_FRAMES;
+            const uint32_t slot =
+                detector->newest >= age ? detector->newest - age : detector->newest + AIRMARK_RING - age;
+            am_band_words(detector, slot, b, older);
+            const uint32_t apart = am_ones(newest[0] ^ older[0]) + am_ones(newest[1] ^ older[1]) +
+                                   am_ones(newest[2] ^ older[2]) + am_ones(newest[3] ^ older[3]);
+            const int32_t product = am_used(detector, b) - (int32_t)apart;
+            int8_t *const last = &detector->products[phase][lag - 1u][b];
+            const int32_t block = detector->blocks[lag - 1u][b] + product - *last;
+            *last = (int8_t)product;
+            detector->blocks[lag - 1u][b] = (int16_t)block;
+
+            const uint32_t level = (uint32_t)am_clamp((int32_t)((uint32_t)(block + 256) >> 3) - 28, 0, 7);
+            uint32_t *const planes = detector->planes[phase][lag - 1u][b];
+            for (uint32_t span = 0; span < 2; span++) {
+                const uint32_t leaving = level_of_bit(planes, (span == AM_WHOLE ? 31u : 15u) - lag);
+                uint16_t *const power = &detector->power[phase][span][b / AM_LOW_BANDS];
+                *power = (uint16_t)(*power + squares[level] - squares[leaving]);
+            }
+            planes[0] = planes[0] << 1 | (level & 1u);
+            planes[1] = planes[1] << 1 | (level >> 1 & 1u);
+            planes[2] = planes[2] << 1 | level >> 2;
+        }
+    }
+}
+
+/* Q of two bands, SPEC.md, 5.3; first: the lower or upper two. */
+static int32_t agreement_of_bands(const airmark_t *detector, uint32_t span, uint32_t first, const uint32_t *columns)
+{
+    const uint32_t phase = (detector->frames - 1u) & 3u;
+    const uint32_t lanes = span == AM_WHOLE ? 0xFFFFFFFFu : 0xFFFFu;
+    const uint32_t c0 = span == AM_WHOLE ? columns[first] : columns[first] >> 16;
+    const uint32_t c1 = span == AM_WHOLE ? columns[first + 1u] : columns[first + 1u] >> 16;
+    const uint32_t second = first + 1u;
+    int32_t sum = -7 * (int32_t)lanes_of_two_bands[span];
+    for (uint32_t k = 0; k < 3; k++) {
+        uint32_t like[8];
+        for (uint32_t lag = 1; lag <= AIRMARK_GATE_LAGS; lag++) {
+            like[2u * lag - 2u] = (detector->planes[phase][lag - 1u][first][k] ^ c0 ^ c0 >> lag) & lanes >> lag;
+            like[2u * lag - 1u] = (detector->planes[phase][lag - 1u][second][k] ^ c1 ^ c1 >> lag) & lanes >> lag;
+        }
+        /* Plane k says +2^k or -2^k, and a one of the key turns it round. */
+        sum += (int32_t)(am_ones8(like[0], like[1], like[2], like[3], like[4], like[5], like[6], like[7]) << (k + 1u));
+    }
+    return sum;
+}
+
+/* Q over the root of P, Q8; 0 for Q <= 0. */
+static int32_t level_of_group(int32_t q, uint32_t power)
+{
+    if (q <= 0) {
+        return 0;
+    }
+    uint32_t t = 0;
+    while (power < 1u << 14) {
+        power <<= 2;
+        t++;
+    }
+    return (int32_t)(((uint32_t)q * airmark_roots[(power >> 8) - 64u]) >> (14u - t));
+}
+
+static int32_t level_of_key(const airmark_t *detector, uint32_t span, const airmark_key_t *key)
+{
+    const uint16_t *const power = detector->power[(detector->frames - 1u) & 3u][span];
+    const int32_t low = agreement_of_bands(detector, span, 0, key->columns);
+    const int32_t level_low = level_of_group(low, power[0]);
+    int32_t level_all = level_low;
+    if (detector->config.rate != 8000u) {
+        const int32_t high = agreement_of_bands(detector, span, AM_LOW_BANDS, key->columns);
+        level_all = level_of_group(low + high, (uint32_t)power[0] + power[1]);
+    }
+    return am_clamp(level_low - AM_LOW_HANDICAP_Q8, level_all, 65535);
+}
+
+/* 5.4: the level joins the others of its key and span; the middle one may be a candidate. */
+static void take_level(airmark_t *detector, uint32_t key, uint32_t span, uint32_t level)
+{
+    airmark_key_state_t *const state = &detector->key_state[key];
+    if (detector->frames - 1u - state->told_frame[span] > FORGOTTEN) {
+        state->told_agreement[span] = 0;
+    }
+    uint16_t *const levels = state->levels[span];
+    memmove(levels + 1, levels, (AIRMARK_LEVELS - 1) * sizeof levels[0]);
+    levels[0] = (uint16_t)level;
+    const uint32_t middle = levels[2];
+    if (middle < (span == AM_WHOLE ? WHOLE_LEAST : HALF_LEAST) || middle <= levels[3] || middle <= levels[4] ||
+        middle < levels[1] || middle < levels[0]) {
+        return;
+    }
+    if (detector->queued == AIRMARK_QUEUE) {
+        detector->dropped = (uint16_t)(detector->dropped + (detector->dropped < 65535u));
+        return;
+    }
+    airmark_place_t *const place = &detector->queue[detector->queued++];
+    place->frame = detector->frames - 1u - 2u - (span == AM_WHOLE ? AM_WHOLE_FRAMES - 1u : AM_HALF_FRAMES - 1u);
+    place->key = (uint8_t)key;
+    place->half = (uint8_t)span;
+}
+
+void airmark_gate(airmark_t *detector)
+{
+    take_products(detector);
+    uint32_t highest = 0;
+    for (uint32_t key = 0; key < detector->config.key_count; key++) {
+        const airmark_key_t *const signs = &detector->config.keys[key];
+        uint32_t level = 0;
+        if (detector->seen >= AM_WHOLE_FRAMES) {
+            level = (uint32_t)level_of_key(detector, AM_WHOLE, signs);
+        }
+        take_level(detector, key, AM_WHOLE, level);
+        highest = level > highest ? level : highest;
+        if (detector->config.early) {
+            level = 0;
+            if (detector->seen >= AM_HALF_FRAMES) {
+                level = (uint32_t)level_of_key(detector, AM_HALF, signs);
+            }
+            take_level(detector, key, AM_HALF, level);
+        }
+    }
+    detector->level = (uint16_t)highest;
+}

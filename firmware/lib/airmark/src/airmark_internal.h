@@ -1,0 +1,339 @@
+/*
+ * What the detector's files share: arithmetic with names, kernels, constant tables, and the stages.
+ *
+ * Every name of reference/SPEC.md that this code uses means the same here. Shifts and conversions are written so that
+ * C99 defines them for every value (a signed value is never shifted right while negative, an unsigned one never
+ * converted to a signed type that cannot hold it); compilers make single instructions of them.
+ */
+#ifndef AIRMARK_INTERNAL_H
+#define AIRMARK_INTERNAL_H
+
+#include <string.h>
+
+#include "airmark.h"
+
+#ifndef AIRMARK_DSP
+#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
+#define AIRMARK_DSP 1
+#else
+#define AIRMARK_DSP 0
+#endif
+#endif
+
+#if AIRMARK_DSP && !defined(AIRMARK_DSP_EMULATED)
+#include <arm_acle.h>
+#endif
+
+/* Shape, in the words of SPEC.md, 2. */
+enum {
+    AM_BINS = 231,
+    AM_FIRST_BIN = 10,
+    AM_WHOLE_FRAMES = 128,
+    AM_HALF_FRAMES = 64,
+    AM_BLOCK_FRAMES = 4,
+    AM_LOW_BANDS = 2,
+    AM_WHOLE = 0,
+    AM_HALF = 1,
+    AM_TEMPLATE_STEPS = 8,
+    AM_WHOLE_STEPS = 24,
+    AM_HALF_STEPS = 8,
+    AM_LOW_HANDICAP_Q8 = 77,
+    AM_HALF_HANDICAP_Q8 = 102
+};
+
+/* ---- arithmetic ---------------------------------------------------------------------------------------------- */
+
+/* x 2^-n rounded to minus infinity, n = 0..31. */
+static inline int32_t am_shift(int32_t x, uint32_t n)
+{
+    return x < 0 ? ~(~x >> n) : x >> n;
+}
+
+/* The same bits as a signed number. */
+static inline int32_t am_signed(uint32_t bits)
+{
+    int32_t value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Pairs of 16-bit numbers in a word: the low half is the real part or the earlier sample. */
+static inline uint32_t am_pack(int32_t low, int32_t high)
+{
+    return ((uint32_t)low & 0xFFFFu) | ((uint32_t)high << 16);
+}
+
+static inline int32_t am_low(uint32_t pair)
+{
+    return (int32_t)((pair & 0xFFFFu) ^ 0x8000u) - 0x8000;
+}
+
+static inline int32_t am_high(uint32_t pair)
+{
+    return am_shift(am_signed(pair), 16);
+}
+
+/* Limited to 16 bits. */
+static inline int32_t am_saturate(int32_t x)
+{
+    return x > 32767 ? 32767 : x < -32768 ? -32768 : x;
+}
+
+static inline int32_t am_clamp(int32_t x, int32_t low, int32_t high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+/* Binary digits of x; 0 for 0. */
+static inline uint32_t am_bits(uint32_t x)
+{
+#if defined(__GNUC__)
+    return x == 0 ? 0u : 32u - (uint32_t)__builtin_clz(x);
+#else
+    uint32_t n = 0;
+    for (uint32_t step = 16; step != 0; step >>= 1) {
+        if (x >> step != 0) {
+            x >>= step;
+            n += step;
+        }
+    }
+    return n + x;
+#endif
+}
+
+/* Ones in x. */
+static inline uint32_t am_ones(uint32_t x)
+{
+#if defined(AIRMARK_POPCOUNT)
+    return (uint32_t)AIRMARK_POPCOUNT(x);
+#else
+    x -= (x >> 1) & 0x55555555u;
+    x = (x & 0x33333333u) + ((x >> 2) & 0x33333333u);
+    x = (x + (x >> 4)) & 0x0F0F0F0Fu;
+    return (x * 0x01010101u) >> 24;
+#endif
+}
+
+/* Full adder on 32 lanes: returns the sums' low bits, *carry their high ones. */
+static inline uint32_t am_add3(uint32_t a, uint32_t b, uint32_t c, uint32_t *carry)
+{
+    const uint32_t half = a ^ b;
+    *carry = (a & b) | (half & c);
+    return half ^ c;
+}
+
+/* Ones in eight words, 0..256. */
+static inline uint32_t am_ones8(uint32_t a, uint32_t b, uint32_t c, uint32_t d, uint32_t e, uint32_t f, uint32_t g,
+                                uint32_t h)
+{
+#if defined(AIRMARK_POPCOUNT)
+    return am_ones(a) + am_ones(b) + am_ones(c) + am_ones(d) + am_ones(e) + am_ones(f) + am_ones(g) + am_ones(h);
+#else
+    /* Added up in lanes first: planes of weight 1, 2, 4 and 8, each of which is counted once. */
+    uint32_t c1, c2, c3, c4, f1, f2;
+    uint32_t ones = am_add3(a, b, c, &c1);
+    ones = am_add3(ones, d, e, &c2);
+    ones = am_add3(ones, f, g, &c3);
+    c4 = ones & h;
+    ones ^= h;
+    uint32_t twos = am_add3(c1, c2, c3, &f1);
+    f2 = twos & c4;
+    twos ^= c4;
+    uint32_t fours = f1 ^ f2;
+    uint32_t eights = f1 & f2;
+    ones -= (ones >> 1) & 0x55555555u;
+    twos -= (twos >> 1) & 0x55555555u;
+    fours -= (fours >> 1) & 0x55555555u;
+    eights -= (eights >> 1) & 0x55555555u;
+    ones = (ones & 0x33333333u) + ((ones >> 2) & 0x33333333u);
+    twos = (twos & 0x33333333u) + ((twos >> 2) & 0x33333333u);
+    fours = (fours & 0x33333333u) + ((fours >> 2) & 0x33333333u);
+    eights = (eights & 0x33333333u) + ((eights >> 2) & 0x33333333u);
+    ones += twos << 1; /* at most 12 a nibble */
+    fours += eights << 1;
+    ones = (ones & 0x0F0F0F0Fu) + ((ones >> 4) & 0x0F0F0F0Fu);
+    fours = (fours & 0x0F0F0F0Fu) + ((fours >> 4) & 0x0F0F0F0Fu);
+    ones += fours << 2; /* at most 64 a byte, for a lane counts 8 at most */
+    ones = (ones & 0x00FF00FFu) + ((ones >> 8) & 0x00FF00FFu);
+    return (ones + (ones >> 16)) & 0x1FFu;
+#endif
+}
+
+/* n / d, both unsigned, d > 0, where the quotient fits 32 bits. 64 steps; no library call on any processor. */
+uint32_t airmark_divide(uint64_t n, uint32_t d);
+/* floor(sqrt(n)) and floor(cbrt(n)). */
+uint32_t airmark_square_root(uint64_t n);
+uint32_t airmark_cube_root(uint64_t n);
+
+/* ---- kernels on pairs of 16-bit numbers ------------------------------------------------------------------------ */
+
+#if AIRMARK_DSP && !defined(AIRMARK_DSP_EMULATED)
+/* Sums of halves modulo 2^16, which here never overflow. */
+static inline uint32_t am_add_pair(uint32_t a, uint32_t b) { return (uint32_t)__sadd16(am_signed(a), am_signed(b)); }
+static inline uint32_t am_sub_pair(uint32_t a, uint32_t b) { return (uint32_t)__ssub16(am_signed(a), am_signed(b)); }
+/* a - j b and a + j b. */
+static inline uint32_t am_sub_turned(uint32_t a, uint32_t b) { return (uint32_t)__ssax(am_signed(a), am_signed(b)); }
+static inline uint32_t am_add_turned(uint32_t a, uint32_t b) { return (uint32_t)__sasx(am_signed(a), am_signed(b)); }
+/* Half the sums, rounded to minus infinity. */
+static inline uint32_t am_mean_pair(uint32_t a, uint32_t b) { return (uint32_t)__shadd16(am_signed(a), am_signed(b)); }
+static inline uint32_t am_half_difference(uint32_t a, uint32_t b) { return (uint32_t)__shsub16(am_signed(a), am_signed(b)); }
+/* a.low b.low + a.high b.high (+ c), and a.low b.high - a.high b.low (+ c). */
+static inline int32_t am_dot(uint32_t a, uint32_t b) { return __smuad(am_signed(a), am_signed(b)); }
+static inline int32_t am_dot_add(uint32_t a, uint32_t b, int32_t c) { return __smlad(am_signed(a), am_signed(b), c); }
+static inline int32_t am_cross(uint32_t a, uint32_t b) { return __smusdx(am_signed(a), am_signed(b)); }
+static inline int32_t am_cross_add(uint32_t a, uint32_t b, int32_t c) { return __smlsdx(am_signed(a), am_signed(b), c); }
+#else
+static inline uint32_t am_add_pair(uint32_t a, uint32_t b)
+{
+    return am_pack(am_low(a) + am_low(b), am_high(a) + am_high(b));
+}
+static inline uint32_t am_sub_pair(uint32_t a, uint32_t b)
+{
+    return am_pack(am_low(a) - am_low(b), am_high(a) - am_high(b));
+}
+static inline uint32_t am_sub_turned(uint32_t a, uint32_t b)
+{
+    return am_pack(am_low(a) + am_high(b), am_high(a) - am_low(b));
+}
+static inline uint32_t am_add_turned(uint32_t a, uint32_t b)
+{
+    return am_pack(am_low(a) - am_high(b), am_high(a) + am_low(b));
+}
+static inline uint32_t am_mean_pair(uint32_t a, uint32_t b)
+{
+    return am_pack(am_shift(am_low(a) + am_low(b), 1), am_shift(am_high(a) + am_high(b), 1));
+}
+static inline uint32_t am_half_difference(uint32_t a, uint32_t b)
+{
+    return am_pack(am_shift(am_low(a) - am_low(b), 1), am_shift(am_high(a) - am_high(b), 1));
+}
+static inline int32_t am_dot(uint32_t a, uint32_t b)
+{
+    return am_low(a) * am_low(b) + am_high(a) * am_high(b);
+}
+static inline int32_t am_dot_add(uint32_t a, uint32_t b, int32_t c)
+{
+    return am_dot(a, b) + c;
+}
+static inline int32_t am_cross(uint32_t a, uint32_t b)
+{
+    return am_low(a) * am_high(b) - am_high(a) * am_low(b);
+}
+static inline int32_t am_cross_add(uint32_t a, uint32_t b, int32_t c)
+{
+    return am_cross(a, b) + c;
+}
+#endif
+
+/* ---- constant tables (airmark_tables.c, generated) -------------------------------------------------------------- */
+
+extern const uint32_t airmark_wave[384];   /* (cos, sin) of k/512 of a turn, Q15 */
+extern const uint16_t airmark_window[257]; /* SPEC.md, 4.2; the second half is its mirror image */
+extern const uint16_t airmark_roots[192];  /* SPEC.md, 5.3, T */
+extern const uint8_t airmark_reversed[256]; /* base-4 digits reversed */
+#if AIRMARK_RESAMPLE
+extern const int16_t airmark_filter_32[24];
+extern const int16_t airmark_filter_44[64][32];
+extern const int16_t airmark_filter_48[32];
+#endif
+
+/* (cos, sin) of index k modulo 512. */
+static inline uint32_t am_wave(uint32_t k)
+{
+    k &= 511u;
+    if (k < 384u) {
+        return airmark_wave[k];
+    }
+    const uint32_t opposite = airmark_wave[k - 256u];
+    return am_pack(-am_low(opposite), -am_high(opposite));
+}
+
+/* SPEC.md, 7.2: what undoes a drift over a lag, in band b. */
+static inline uint32_t am_turn(uint32_t b, int32_t lag, int32_t drift_ppm_q4)
+{
+    static const int16_t unit[AIRMARK_BANDS] = {326, 820, 1319, 1817};
+    return am_wave((uint32_t)am_shift(lag * drift_ppm_q4 * unit[b] + (1 << 26), 27));
+}
+
+/* ---- frames in the ring ------------------------------------------------------------------------------------------ */
+
+/* Which words make a band's two (SPEC.md, 4.6); masks of its used lanes. */
+typedef struct {
+    uint8_t first;
+    uint8_t left;
+    uint8_t right;
+    uint32_t left_mask;
+    uint32_t right_mask;
+} am_band_t;
+
+extern const am_band_t airmark_bands[AIRMARK_BANDS];
+
+/* The band's words of a frame: real first and second, imaginary first and second. slot: in the ring. */
+static inline void am_band_words(const airmark_t *detector, uint32_t slot, uint32_t b, uint32_t words[4])
+{
+    const am_band_t *const band = &airmark_bands[b];
+    const uint32_t *const frame = detector->frame_words[slot];
+    words[0] = frame[band->first];
+    words[1] = (frame[band->left] & band->left_mask) | (frame[band->right] & band->right_mask);
+    words[2] = frame[7 + band->first];
+    words[3] = (frame[7 + band->left] & band->left_mask) | (frame[7 + band->right] & band->right_mask);
+    if (b == AIRMARK_BANDS - 1) {
+        const uint32_t rest = detector->frame_rests[slot];
+        words[1] |= rest & 0x7Fu;
+        words[3] |= rest >> 7;
+    }
+}
+
+/* Slot of frame number `frame` (low 32 bits), one of the last AIRMARK_RING. */
+static inline uint32_t am_slot(const airmark_t *detector, uint32_t frame)
+{
+    const uint32_t age = detector->frames - 1u - frame;
+    return detector->newest >= age ? detector->newest - age : detector->newest + AIRMARK_RING - age;
+}
+
+/* Used bins of band b. */
+static inline int32_t am_used(const airmark_t *detector, uint32_t b)
+{
+    static const uint8_t used[2][AIRMARK_BANDS] = {{57, 58, 58, 58}, {57, 42, 0, 0}};
+    return used[detector->config.rate == 8000u ? 1 : 0][b];
+}
+
+/* ---- stages, one file each ---------------------------------------------------------------------------------------- */
+
+/*
+ * input, for rates over 16 kHz: takes some of the samples, makes no more than `room` (at least 1) at the frames' rate and
+ * says how many in *made. Returns the samples taken, at least one. out: room for AIRMARK_HISTORY / 2.
+ */
+void airmark_input_reset(airmark_t *detector);
+bool airmark_input_rate(uint32_t rate, uint32_t *numerator, uint32_t *denominator, uint32_t *delay);
+#if AIRMARK_RESAMPLE
+size_t airmark_input(airmark_t *detector, const int16_t *samples, size_t count, size_t stride, uint32_t room,
+                     int16_t *out, uint32_t *made);
+#endif
+
+/*
+ * frames: add takes samples, no more than the hop still lacks; once it is full (fill is the hop), make makes the frame and
+ * is true, or false for the very first half. The transform works in place and returns SPEC.md's H.
+ */
+void airmark_frames_reset(airmark_t *detector);
+void airmark_frames_add(airmark_t *detector, const int16_t *samples, uint32_t count, size_t stride);
+bool airmark_frames_make(airmark_t *detector);
+uint32_t airmark_frames_transform(uint32_t work[256]);
+
+/* gate: after each frame; the level, and candidates into the queue. */
+void airmark_gate_reset(airmark_t *detector);
+void airmark_gate(airmark_t *detector);
+
+typedef enum { AM_GO_ON, AM_REFUSED, AM_PASSED } am_result_t;
+
+/* template and confirm: one step of the work on the first candidate. */
+am_result_t airmark_template(airmark_t *detector, uint32_t step);
+bool airmark_confirm(airmark_t *detector, uint32_t step);
+
+/* statistic: the score of a group of bands, Q8. */
+int32_t airmark_statistic(int32_t agreement, uint32_t variance, int64_t third);
+
+/* peaks: whether a confirmed place is told, and its detection. */
+bool airmark_peaks(airmark_t *detector, int32_t score_q8, airmark_detection_t *detection);
+
+#endif

@@ -1,0 +1,61 @@
+/* Stage statistic: how unlikely an agreement is under a host of that rank. SPEC.md, 9. */
+#include "airmark_internal.h"
+
+uint32_t airmark_divide(uint64_t n, uint32_t d)
+{
+    uint64_t rest = 0;
+    uint32_t quotient = 0;
+    for (uint32_t i = 0; i < 64; i++) {
+        rest = rest << 1 | n >> 63;
+        n <<= 1;
+        quotient <<= 1;
+        if (rest >= d) {
+            rest -= d;
+            quotient |= 1u;
+        }
+    }
+    return quotient;
+}
+
+uint32_t airmark_square_root(uint64_t n)
+{
+    uint64_t root = 0;
+    for (uint64_t bit = (uint64_t)1 << 62; bit != 0; bit >>= 2) {
+        if (n >= root + bit) {
+            n -= root + bit;
+            root = (root >> 1) + bit;
+        } else {
+            root >>= 1;
+        }
+    }
+    return (uint32_t)root;
+}
+
+uint32_t airmark_cube_root(uint64_t n)
+{
+    /* The largest r with r^3 <= n, bit by bit; (2^21)^3 would be 2^63 and the next cubes fit 64 bits too. */
+    uint32_t root = 0;
+    for (uint32_t bit = 1u << 21; bit != 0; bit >>= 1) {
+        const uint64_t next = root | bit;
+        if (next * next * next <= n) {
+            root = (uint32_t)next;
+        }
+    }
+    return root;
+}
+
+int32_t airmark_statistic(int32_t agreement, uint32_t variance, int64_t third)
+{
+    if (agreement <= 0 || variance == 0) {
+        return 0;
+    }
+    const uint32_t r = airmark_square_root((uint64_t)variance << 20);
+    const uint32_t z = airmark_divide((uint64_t)(uint32_t)agreement << 26, r);
+    const uint32_t a = third < 0 ? 0 : airmark_divide((uint64_t)third << 20, variance);
+    const uint32_t ratio = airmark_divide((uint64_t)6144 * a, r);
+    const uint32_t skew = ratio < 4096u ? 4096u : ratio;
+    const uint64_t y = ((uint64_t)1 << 36) + ((uint64_t)z * skew >> 1);
+    const uint32_t root = airmark_cube_root(y << 21);
+    return (int32_t)(airmark_divide((uint64_t)(root - (1u << 19)) * 3072u, skew) +
+                     (uint32_t)((uint64_t)skew * 10923u >> 28));
+}

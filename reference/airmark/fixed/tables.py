@@ -37,6 +37,8 @@ DRIFTS = 17
 DRIFT_STEP = 400
 """Q4 ppm."""
 PHASES = 64
+BETA = 2.5
+"""Of the Kaiser window that filters the input."""
 
 
 class Span(NamedTuple):
@@ -124,9 +126,9 @@ RATES = {
     for r in (
         Rate(8_000, 1, 2, 0, 1, 0, 0),
         Rate(16_000, 1, 1, 0, 1, 0, 0),
-        Rate(32_000, 2, 1, 32, 1, 16, 7_750),
-        Rate(44_100, 441, 160, 40, PHASES, 20, 7_750),
-        Rate(48_000, 3, 1, 48, 1, 24, 7_750),
+        Rate(32_000, 2, 1, 24, 1, 12, 7_000),
+        Rate(44_100, 441, 160, 32, PHASES, 16, 7_000),
+        Rate(48_000, 3, 1, 32, 1, 16, 7_000),
     )
 }
 
@@ -153,7 +155,7 @@ def filters(hz: int) -> Ints:
     ahead = np.array([0.5]) if rate.phases == 1 else 1 - (np.arange(rate.phases) + 0.5) / rate.phases
     u = k - rate.taps / 2 + ahead[:, None]
     t = 2 * u / rate.taps
-    kaiser = np.where(np.abs(t) <= 1, np.i0(4 * np.sqrt(np.maximum(0, 1 - t * t))) / np.i0(4.0), 0)
+    kaiser = np.where(np.abs(t) <= 1, np.i0(BETA * np.sqrt(np.maximum(0, 1 - t * t))) / np.i0(BETA), 0)
     g = np.sinc(2 * u * rate.cutoff_hz / rate.hz) * kaiser
     return constant(32_700 * g / g.sum(axis=1, keepdims=True))
 

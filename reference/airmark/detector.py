@@ -1,18 +1,21 @@
 """The detector: finds marks in a stream of sound, knowing only the keys.
 
-Two engines share the stages and the signature. ``full`` compares all lags at every place and is the yardstick.
-``float`` decides in stages (gate, template, confirm), as a small part must, and is the one the fixed-point detector
-freezes: only a place that passes the cheap stages is compared at all lags.
+Four engines share the signature. ``full`` compares all lags at every place and is the yardstick. ``float`` decides in
+stages (gate, template, confirm), as a small part must: only a place that passes the cheap stages is compared at all
+lags. ``fixed`` is the fixed-point detector (reference/SPEC.md) as a model in integers, ``c`` the same in C, bit by bit.
+The last two take keys of the default profile only.
 
-Both look for whole marks and, where asked to answer a second sooner, for first halves too. The scores share one
+All look for whole marks and, where asked to answer a second sooner, for first halves too. The scores share one
 scale and one threshold: a half's is lowered, so that the many more looks cost few false alarms. A place is told once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from importlib import import_module
+from math import ceil
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +32,10 @@ from airmark.peaks import Peak, PeakStage
 from airmark.profile import Profile
 from airmark.template import TemplateStage
 
-ENGINES = ("full", "float")
+if TYPE_CHECKING:
+    from airmark.fixed.detector import RawDetection
+
+ENGINES = ("full", "float", "fixed", "c")
 GATE_THRESHOLD = 1.2
 """Gate score from which a place is looked at; standard deviation 1 on unmarked sound."""
 TEMPLATE_THRESHOLD = 2.0
@@ -37,6 +43,9 @@ TEMPLATE_THRESHOLD = 2.0
 EARLY_HANDICAP = 0.4
 """What the score of a mark's first half is lowered by: with it and the lower bands' handicap the looks a day rose from
 5.6e7 to 5.85e7 only (airmark.thresholds)."""
+FLUSH_FRAMES = 80
+"""Frames of silence after which the integer engines have decided on all that was heard: four candidates of 16 each wait
+at most, the last one three frames after the sound."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +80,13 @@ class Detector:
         """Listen for marks.
 
         keys: one or more of one profile. rate: of the input, Hz, 8,000 to 192,000. threshold: lowest score that is
-        reported; by default the one that gives ``false_alarms_per_day`` (one a year), all keys together. early: report
+        reported; by default the one that gives ``false_alarms_per_day`` (one a year), all keys together; the integer
+        engines round it up to 1/256 and take none under 1. early: report
         a mark a second before its end where its first half is enough; place, score and drift are then the half's, and
         the place may be a hop further off. No clean mark's half scores more than about 6.7: with five keys or more at
         one false alarm a year nothing is told early. Raises AirmarkError for keys of several profiles, a rate out of
-        range, an engine unknown, and a threshold that is no number or given in both ways.
+        range, an engine unknown, not built or not made for such keys, and a threshold that is no number or given in
+        both ways.
         """
         self.keys = [keys] if isinstance(keys, Key) else list(keys)
         if not self.keys:
@@ -95,6 +106,9 @@ class Detector:
         if not np.isfinite(threshold):
             raise AirmarkError(f"a threshold of {threshold} is no score: give a number, such as 6.5")
         self.threshold = threshold
+        self._integers = _Integers(self.keys, rate, threshold, engine, early) if engine in _INTEGER_ENGINES else None
+        if self._integers is not None:
+            return
         columns = [k.columns for k in self.keys]
         self._input = InputStage(rate, self.profile)
         self._frames = FrameStage(self.profile, highest_hz=0.475 * rate)
@@ -108,6 +122,9 @@ class Detector:
 
     def reset(self) -> None:
         """Forget all sound: the next sample is sample 0."""
+        if self._integers is not None:
+            self._integers.reset()
+            return
         self._input.reset()
         self._frames.reset()
         for span in self._spans:
@@ -119,18 +136,21 @@ class Detector:
     @property
     def score(self) -> float:
         """A running level: the first stage's score (short lags only), the highest of all keys; 0 before it has one."""
-        return float(self._whole.level.max())
+        return float(self._whole.level.max()) if self._integers is None else self._integers.raw.score_q8 / 256
 
     def process(self, samples: npt.NDArray[Any]) -> list[Detection]:
         """Take the next samples; returns the marks now certain, in order of their place.
 
-        Only an early one may come before another key's that began up to a second before it.
+        Only an early one may come before another key's that began up to a second before it; the integer engines give
+        marks in the order in which they became certain.
 
         samples: (n,) or (n, channels), int16 or float of full scale 1; channels are averaged. However the stream is
         cut into calls, the detections are the same. Raises AirmarkError where a sample is not finite.
         """
         if samples.dtype != np.int16 and not np.isfinite(samples).all():
             raise AirmarkError("the sound has samples that are not finite (NaN or infinite): repair it first")
+        if self._integers is not None:
+            return self._integers.process(samples)
         found: list[Detection] = []
         for frame in self._frames.process(self._input.process(samples)):
             found += self._step(frame)
@@ -138,6 +158,8 @@ class Detector:
 
     def flush(self) -> list[Detection]:
         """End of the stream: returns the marks that only wait for their neighbourhood. Call ``reset`` to go on."""
+        if self._integers is not None:
+            return self._integers.flush()
         tail = self.profile.fft + 8 * self.profile.hop
         return self.process(np.zeros(tail * self.rate // self.profile.rate + 4 * InputStage.PIECE + self.rate // 4))
 
@@ -218,3 +240,79 @@ class _Span:
         if self.level[key] < GATE_THRESHOLD:
             return False
         return bool(self.template.process(window, key).max() >= TEMPLATE_THRESHOLD)
+
+
+class RawEngine(Protocol):
+    """What the integer engines have in common: airmark.fixed.detector.FixedDetector, and the detector in C."""
+
+    @property
+    def score_q8(self) -> int:
+        """The running level."""
+
+    def push(self, samples: npt.NDArray[np.int16]) -> list[RawDetection]:
+        """Take the next samples (n,) of one channel."""
+
+    def reset(self) -> None:
+        """Forget all sound."""
+
+
+def _fixed() -> Callable[..., RawEngine]:
+    from airmark.fixed.detector import FixedDetector
+
+    return FixedDetector
+
+
+def _c() -> Callable[..., RawEngine]:
+    try:
+        engine: Callable[..., RawEngine] = import_module("airmark.native").NativeDetector
+    except ImportError:
+        raise AirmarkError("the c engine was not built: run 'reference/install' where there is a C compiler") from None
+    return engine
+
+
+_INTEGER_ENGINES = {"fixed": _fixed, "c": _c}
+
+
+class _Integers:
+    """An integer engine under a Detector: 16-bit samples for it, its detections as others are."""
+
+    def __init__(self, keys: Sequence[Key], rate: int, threshold: float, engine: str, early: bool) -> None:
+        """engine: a name in _INTEGER_ENGINES; the rest as Detector has it."""
+        from airmark.fixed.detector import LEAST_THRESHOLD, MOST_THRESHOLD, key_columns
+        from airmark.fixed.tables import RATES
+
+        self.rate, profile = rate, keys[0].profile
+        # Other rates are brought to the frames' here.
+        self.input = None if rate in RATES else InputStage(rate, profile)
+        self.raw_rate = rate if self.input is None else profile.rate
+        self.flushed = FLUSH_FRAMES * profile.hop * self.raw_rate // profile.rate
+        limited = min(max(ceil(threshold * 256), LEAST_THRESHOLD), MOST_THRESHOLD)
+        columns = [key_columns(key) for key in keys]
+        self.raw = _INTEGER_ENGINES[engine]()(columns, self.raw_rate, early=early, threshold_q8=limited)
+
+    def reset(self) -> None:
+        """Forget all sound."""
+        self.raw.reset()
+        if self.input is not None:
+            self.input.reset()
+
+    def process(self, samples: npt.NDArray[Any]) -> list[Detection]:
+        """Take the next samples, as Detector.process has them."""
+        if self.input is not None:
+            samples = self.input.process(samples)
+        elif samples.ndim > 1:
+            whole = 1 if samples.dtype != np.int16 else 32_768
+            samples = samples.mean(axis=1, dtype=np.float64) / whole
+        if samples.dtype != np.int16:
+            scaled = np.rint(samples.astype(np.float64) * 32_768)
+            samples = np.clip(scaled, -32_768, 32_767).astype(np.int16)
+        return [self._detection(raw) for raw in self.raw.push(np.ascontiguousarray(samples))]
+
+    def flush(self) -> list[Detection]:
+        """The marks that wait."""
+        waiting = np.zeros(0 if self.input is None else 4 * InputStage.PIECE + self.rate // 4)
+        return self.process(waiting) + [self._detection(raw) for raw in self.raw.push(np.zeros(self.flushed, np.int16))]
+
+    def _detection(self, raw: RawDetection) -> Detection:
+        at = raw.sample if self.input is None else round(raw.sample * self.rate / self.raw_rate)
+        return Detection(at, at / self.rate, raw.score_q8 / 256, raw.drift_ppm_q4 / 16, raw.key)

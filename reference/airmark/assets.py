@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from importlib import resources
 from pathlib import Path
 
 from airmark.errors import AirmarkError
@@ -20,7 +19,7 @@ def data_path(name: str = "") -> Path:
 
     Raises AirmarkError where there is no such file.
     """
-    folder = Path(str(resources.files("airmark"))) / "data"
+    folder = Path(__file__).with_name("data")
     path = folder / name
     if not path.exists():
         raise AirmarkError(f"{path}: no such file in this installation: install airmark again")

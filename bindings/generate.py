@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""Write the C code that lets Python call the detector: generate.py HEADER OUTPUT.
+
+All that cffi must be told is read from the header, so that no declaration stands twice. The compiler holds the rest to
+it: sizes and offsets of structures, values of macros, types of functions.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import cffi
+
+MODULE = "airmark._native"
+
+
+def declarations(header: str) -> str:
+    """What of the header's text cffi understands, in its words.
+
+    Macros with a value become constants: those that the build can set, and expressions, with the compiler's value.
+    The detector's state keeps nothing but its size. Comments, conditions and macros with arguments are left out.
+    """
+    text = re.sub(r"/\*.*?\*/", " ", header, flags=re.DOTALL)
+    text = re.sub(r"//.*", "", text).replace("\\\n", " ")
+    text = re.sub(r"^#ifdef __cplusplus$.*?^#endif$", "", text, flags=re.DOTALL | re.MULTILINE)
+    state = re.compile(r"typedef struct \{(?:(?!typedef).)*\} airmark_t;", re.DOTALL)
+    text = state.sub("typedef struct { ...; } airmark_t;", text)
+    lines = []
+    depth = 0
+    for line in text.splitlines():
+        directive = re.match(r"#\s*(\w+)\s*(.*?)\s*$", line)
+        if directive is None:
+            lines.append(line)
+            continue
+        word, rest = directive.groups()
+        depth += word.startswith("if") - (word == "endif")
+        macro = re.fullmatch(r"(\w+)\s+(.+)", rest)
+        if word == "define" and macro is not None:
+            name, value = macro.groups()
+            if value.startswith('"'):
+                lines.append(f"static const char *const {name};")
+            else:
+                # Within the guard against double inclusion alone nothing can set it; only then may cffi count with it.
+                fixed = depth == 1 and value.isdigit()
+                lines.append(f"#define {name} {value if fixed else '...'}")
+    return "\n".join(lines)
+
+
+def main(header: Path, output: Path) -> None:
+    """Write the module's C code for that header."""
+    ffi = cffi.FFI()
+    ffi.cdef(declarations(header.read_text(encoding="utf-8")))
+    ffi.set_source(MODULE, f'#include "{header.name}"')
+    ffi.emit_c_code(str(output))
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))

@@ -1,0 +1,454 @@
+"""The C detector in Python: how it is built, what it refuses, how it reads sound, its state, and threads."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import importlib.util
+import pickle
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from types import ModuleType
+
+import cffi
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+import airmark
+from airmark import fixed, keysearch
+from airmark.assets import data_path
+from airmark.embedder import embed
+from airmark.errors import AirmarkError
+from airmark.fixed.detector import RawDetection, key_columns
+from airmark.native import NativeDetector, ffi, lib, numeric_version, version
+from airmark.profile import profile
+
+TOP = Path(__file__).parents[1]
+HEADER = TOP / "firmware/lib/airmark/src/airmark.h"
+RATE = 16_000
+THRESHOLD = 1659
+
+Samples = NDArray[np.int16]
+
+
+@cache
+def columns() -> list[list[int]]:
+    """Of two keys."""
+    return [key_columns(key) for key in islice(keysearch.Search(profile(), np.random.default_rng(11)).found(), 2)]
+
+
+@cache
+def marked(key: int = 0) -> Samples:
+    """Music with a mark at 1 s, 5 s."""
+    host, rate = soundfile.read(data_path("music/vibeace_0.flac"), stop=5 * RATE)
+    assert rate == RATE
+    owner = next(islice(keysearch.Search(profile(), np.random.default_rng(11)).found(), key, None))
+    samples = embed(host, rate, owner, at=[1.0], strength=-14, judge=False).samples[:, 0]
+    out = np.round(samples * 32767).astype(np.int16)
+    out.setflags(write=False)
+    return out
+
+
+def detector(keys: list[list[int]] | None = None, **options) -> NativeDetector:
+    return NativeDetector(keys or columns(), RATE, **{"early": False, "threshold_q8": THRESHOLD, **options})
+
+
+@cache
+def found() -> list[RawDetection]:
+    """What one whole push of the marked music gives."""
+    detections = detector(early=True).push(marked())
+    assert detections
+    return detections
+
+
+def generator() -> ModuleType:
+    """bindings/generate.py."""
+    spec = importlib.util.spec_from_file_location("generate", TOP / "bindings/generate.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# What is built
+
+
+def test_extension_is_compiled_and_installed():
+    from airmark import _native
+
+    assert Path(_native.__file__).suffix in (".so", ".pyd")
+    assert TOP / "reference" not in Path(_native.__file__).parents
+
+
+def test_versions_agree():
+    project = re.search(r'^version = "(.*)"$', (TOP / "pyproject.toml").read_text("utf-8"), re.MULTILINE)
+    assert version() == project[1] == airmark.__version__
+    specified = re.search(r"^NUMERIC_VERSION (\d+)$", (TOP / "reference/SPEC.md").read_text("utf-8"), re.MULTILINE)
+    assert numeric_version() == int(specified[1]) == fixed.NUMERIC_VERSION
+
+
+def test_room_for_64_keys():
+    assert NativeDetector.MAX_KEYS == 64
+    room = NativeDetector.STATE_BYTES - 64 * lib.AIRMARK_BYTES_A_KEY
+    assert 8_000 < room < 14_000
+    keys = np.random.default_rng(4).integers(0, 1 << 32, (64, 4)).tolist()
+    together, alone = detector(keys), [detector([key]) for key in keys]
+    for piece in np.array_split(marked()[2 * RATE :], 200):
+        for d in (together, *alone):
+            d.push(piece)
+        assert together.score_q8 == max(d.score_q8 for d in alone)
+
+
+def test_all_that_the_header_declares_is_there():
+    text = re.sub(r"/\*.*?\*/", "", HEADER.read_text("utf-8"), flags=re.DOTALL)
+    functions = re.findall(r"^[\w *]*?\b(airmark_\w+)\([^{}]*?\);", text, re.DOTALL | re.MULTILINE)
+    assert {"airmark_init", "airmark_push", "airmark_status_text"} <= set(functions)
+    structures = set(re.findall(r"^\} (airmark_\w+);", text, re.MULTILINE))
+    assert {"airmark_t", "airmark_config_t", "airmark_detection_t"} <= structures
+    constants = re.findall(r"^#define (AIRMARK_\w+) ", text, re.MULTILINE)
+    assert {"AIRMARK_MAX_KEYS", "AIRMARK_VERSION"} <= set(constants)
+    statuses = re.findall(r"^ +(AIRMARK_\w+) = ", text, re.MULTILINE)
+    assert "AIRMARK_BAD_RATE" in statuses
+    for name in [*functions, *constants, *statuses]:
+        assert hasattr(lib, name), name
+    for name in structures:
+        assert ffi.sizeof(name) > 0
+
+
+def test_declarations_follow_the_header():
+    text = HEADER.read_text("utf-8")
+    new = """
+#define AIRMARK_NEW 3 /* of the
+new kind */
+#ifndef AIRMARK_CHOSEN
+#define AIRMARK_CHOSEN 7 // unless the build says so
+#endif
+typedef struct { uint16_t many[AIRMARK_NEW]; } airmark_new_t;
+airmark_status_t airmark_new(const airmark_t *detector,
+                             airmark_new_t *out);
+"""
+    at = text.rindex("#ifdef __cplusplus")
+    module = generator()
+    assert not re.search(r"\b(u?int\d+_t|size_t|airmark_(?!t\b)\w+)\b", Path(module.__file__).read_text("utf-8"))
+    ffi = cffi.FFI()
+    declarations = module.declarations(text[:at] + new + text[at:])
+    ffi.cdef(declarations)
+    assert ffi.sizeof("airmark_new_t") == 6
+    assert ffi.typeof("airmark_new_t").fields[0][0] == "many"
+    assert re.search(r"airmark_new\(const airmark_t \*detector,\s+airmark_new_t \*out\);", declarations)
+    assert "#define AIRMARK_CHOSEN ..." in declarations.splitlines()
+
+
+def test_without_the_extension_one_line_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "airmark._native", None)
+    monkeypatch.delitem(sys.modules, "airmark.native")
+    with pytest.raises(AirmarkError, match=r"^the c engine is missing: .*gcc, libc6-dev and python3-dev") as caught:
+        importlib.import_module("airmark.native")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not (shutil.which("cmake") and shutil.which("ninja")), reason="needs cmake and ninja")
+@pytest.mark.parametrize("cc", [None, "no-such-compiler"])
+def test_without_a_compiler_nothing_is_built(tmp_path, cc):
+    cmake, build = shutil.which("cmake"), tmp_path / "build"
+    made_by = [f"-DCMAKE_MAKE_PROGRAM={shutil.which('ninja')}", f"-DPython_EXECUTABLE={sys.executable}"]
+    environment = {"PATH": str(tmp_path)} | ({"CC": cc} if cc else {})
+    arguments = [cmake, "-G", "Ninja", "-S", str(TOP / "bindings"), "-B", str(build), *made_by]
+    configured = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=60)
+    assert configured.returncode == 0, configured.stderr
+    assert "the c engine is left out, for want of a C compiler" in " ".join(configured.stderr.split())
+    subprocess.run([cmake, "--build", str(build)], env=environment, capture_output=True, check=True, timeout=60)
+    install = [cmake, "--install", str(build), "--prefix", str(tmp_path / "prefix")]
+    subprocess.run(install, env=environment, capture_output=True, check=True, timeout=60)
+    assert not list(tmp_path.rglob("_native*"))
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("keys", "rate", "options", "message"),
+    [
+        ([[1, 2, 3, 4]], 11_025, {}, r"a rate that is not 8000, .* \(given: 11025 Hz"),
+        ([[1, 2, 3, 4]], 0, {}, "a rate that is not"),
+        ([[1, 2, 3, 4]], -16_000, {}, "takes a rate, from 0 to 4294967295, not -16000"),
+        ([[1, 2, 3, 4]], 2**32 + 16_000, {}, "takes a rate"),
+        ([[1, 2, 3, 4]], 16_000.0, {}, "takes a rate"),
+        ([], RATE, {}, r"no key, or more .* 0 keys of at most 64"),
+        ([[1, 2, 3, 4]] * 65, RATE, {}, "65 keys of at most 64"),
+        ([[1, 2, 3, 4]] * 256, RATE, {}, "256 keys of at most 64"),
+        ([[1, 2, 3, 4]] * 257, RATE, {}, "257 keys of at most 64"),
+        ([[1, 2, 3, 4], [1, 2, 3]], RATE, {}, "key 1 is not 4 words of 32 bits"),
+        ([[1, 2, 3, 4, 5]], RATE, {}, "key 0 is not 4 words of 32 bits"),
+        ([[1, 2, 3, -7654321]], RATE, {}, "key 0 is not 4 words of 32 bits"),
+        ([[1, 2, 3, 2**32]], RATE, {}, "key 0 is not 4 words of 32 bits"),
+        ([[1, 2, 3, 4.0]], RATE, {}, "key 0 is not 4 words of 32 bits"),
+        ([7], RATE, {}, "key 0 is not 4 words of 32 bits"),
+        ([[1, 2, 3, 4]], RATE, {"threshold_q8": 255}, r"a threshold below a score of 1 .*255/256"),
+        ([[1, 2, 3, 4]], RATE, {"threshold_q8": 65_536}, "takes a threshold, in 1/256, from 0 to 65535, not 65536"),
+        ([[1, 2, 3, 4]], RATE, {"threshold_q8": 6.48}, "takes a threshold"),
+        ([[1, 2, 3, 4]], RATE, {"first_sample": -1}, "takes the first sample's number"),
+        ([[1, 2, 3, 4]], RATE, {"first_sample": 2**64}, "takes the first sample's number"),
+    ],
+)
+def test_refuses_in_one_line(keys, rate, options, message):
+    with pytest.raises(AirmarkError, match=message) as caught:
+        NativeDetector(keys, rate, **{"early": False, "threshold_q8": THRESHOLD, **options})
+    assert "\n" not in str(caught.value)
+    assert "7654321" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("samples", "given"),
+    [
+        (np.zeros(4), r"float64 \(4,\)"),
+        (np.zeros(4, np.uint16), r"uint16 \(4,\)"),
+        (np.zeros(4, ">i2"), r">i2 \(4,\)"),
+        (np.zeros((4, 2), np.int16), r"int16 \(4, 2\)"),
+        (np.zeros((), np.int16), r"int16 \(\)"),
+        ([0, 0], "list"),
+        (b"\0\0", "bytes"),
+    ],
+)
+def test_refuses_other_sound(samples, given):
+    d = detector()
+    with pytest.raises(AirmarkError, match=f"takes an array .* of int16, one channel, not {given}$"):
+        d.push(samples)
+    assert d.push(marked()) == detector().push(marked())
+
+
+@pytest.mark.parametrize("of", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_refuses_copies(of):
+    with pytest.raises(TypeError, match="neither copied nor pickled"):
+        of(detector())
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 32_000, 44_100, 48_000])
+def test_takes_every_rate_and_numpy_numbers(rate):
+    words = np.array(columns(), np.uint32)
+    d = NativeDetector(words, np.int64(rate), early=True, threshold_q8=np.uint16(THRESHOLD), first_sample=2**64 - 1)
+    assert d.push(np.zeros(rate, np.int16)) == []
+
+
+# How sound is read
+
+
+def test_finds_the_mark_and_says_when():
+    (whole,) = detector().push(marked())
+    assert abs(whole.sample - RATE) < 256
+    assert whole.key == 0
+    assert whole.early is False
+    assert whole.score_q8 > THRESHOLD
+    assert all(type(value) is int for value in whole if value is not False)
+    end = RATE + profile().mark_samples
+    assert end < whole.at < end + 0.4 * RATE
+    (early,) = found()
+    assert early.early is True
+    assert early.at < whole.at - 0.9 * RATE
+
+
+def test_cuts_change_nothing():
+    rng = np.random.default_rng(1)
+    sound = marked()
+    for longest in (2, 300, 20_000):
+        d = detector(early=True)
+        detections = []
+        start = 0
+        while start < len(sound):
+            end = start + int(rng.integers(0, longest))
+            detections += d.push(sound[start:end])
+            start = min(end, len(sound))
+        assert detections == found()
+
+
+def views() -> dict[str, Samples]:
+    """The same sound in every layout."""
+    sound = marked()
+    n = len(sound)
+    noise = np.random.default_rng(2).integers(-32768, 32768, (n, 6), dtype=np.int16)
+    stereo, six, backwards = noise[:, :2].copy(), noise.copy(), sound[::-1].copy()
+    stereo[:, 1] = six[:, 4] = sound
+    planar = np.asfortranarray(stereo)
+    record = np.zeros(n, np.dtype([("tag", np.uint8), ("left", np.int16), ("right", np.int16)]))
+    record["right"] = sound
+    frame = np.zeros(n, np.dtype([("stamp", np.int64), ("left", np.int16), ("rest", np.uint8, 5)]))
+    frame["left"] = sound
+    return {
+        "interleaved": stereo[:, 1],
+        "six channels": six[:, 4],
+        "planar": planar[:, 1],
+        "backwards": backwards[::-1],
+        "odd places": record["right"],
+        "odd steps": frame["left"],
+        "every third": np.repeat(sound, 3)[::3],
+    }
+
+
+@pytest.mark.parametrize("layout", list(views()))
+def test_layouts(layout):
+    view = views()[layout]
+    before = view.copy()
+    assert detector(early=True).push(view) == found()
+    assert np.array_equal(view, before)
+
+
+def test_one_value_for_all():
+    a, b = detector(), detector()
+    a.push(np.broadcast_to(np.int16(7), (RATE,)))
+    b.push(np.full(RATE, 7, np.int16))
+    assert a.push(marked()) == b.push(marked())
+    assert a.score_q8 == b.score_q8
+
+
+def test_empty_and_single_samples():
+    d = detector(early=True)
+    for empty in (np.zeros(0, np.int16), marked()[:0], np.zeros((0, 2), np.int16)[:, 1]):
+        assert d.push(empty) == []
+    assert d.push(marked()[:1][::-1]) == []
+    assert d.push(np.broadcast_to(marked()[1], (1,))) == []
+    assert d.push(marked()[2:]) == found()
+
+
+def test_a_channel_is_read_where_it_lies():
+    stereo = np.zeros((1 << 20, 2), np.int16)
+    d = detector()
+    tracemalloc.start()
+    try:
+        d.push(stereo[:, 1])
+        assert tracemalloc.get_traced_memory()[1] < 1 << 16
+        d.push(stereo[::-1, 1])
+        assert tracemalloc.get_traced_memory()[1] > 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+# State
+
+
+def test_reset_forgets_all():
+    d = detector(early=True, first_sample=5)
+    first = d.push(marked())
+    assert first == [detection._replace(sample=detection.sample + 5) for detection in found()]
+    d.reset()
+    levels = []
+    for start in range(0, first[0].at + RATE, 256):
+        d.push(marked()[start : start + 256])
+        levels.append(d.score_q8)
+    assert max(levels) > 400
+    d.reset()
+    assert d.score_q8 == d.dropped == 0
+    assert d.push(marked()) == first
+
+
+def test_a_second_pass_counts_on():
+    d = detector()
+    # Whole frames, so that the second pass has the same ones.
+    sound = np.append(marked(), np.zeros(-len(marked()) % 256, np.int16))
+    (one,), (two,) = d.push(sound), d.push(sound)
+    assert two.at - one.at == len(sound)
+    assert abs(two.sample - one.sample - len(sound)) < 64
+
+
+def test_detectors_side_by_side():
+    other = detector(columns()[::-1])
+    alone = {0: detector().push(marked()), 1: other.push(marked())}
+    assert [d.key for d in alone[0] + alone[1]] == [0, 1]
+    many = {i: detector(columns()[:: (1, -1)[i % 2]]) for i in range(6)}
+    heard = {i: [] for i in many}
+    for start in range(0, len(marked()), 1000):
+        for i, d in many.items():
+            heard[i] += d.push(marked()[start : start + 1000])
+    assert all(heard[i] == alone[i % 2] for i in many)
+
+
+def test_keys_live_as_long_as_the_detector():
+    words = np.array(columns(), np.uint32)
+    d = NativeDetector(words, RATE, early=True, threshold_q8=THRESHOLD)
+    words[:] = 0
+    del words
+    gc.collect()
+    # Whatever was freed is used again, and overwritten.
+    litter = [ffi.new("airmark_key_t[]", n) for n in range(1, 65) for _ in range(50)]
+    for block in litter:
+        ffi.memmove(block, b"\xff" * ffi.sizeof(block), ffi.sizeof(block))
+    assert d.push(marked()) == found()
+
+
+def test_a_refused_detector_leaves_nothing_behind():
+    for _ in range(1000):
+        with pytest.raises(AirmarkError):
+            detector([[1, 2, 3, 4]], threshold_q8=0)
+
+
+# Threads
+
+
+def test_the_interpreter_goes_on_meanwhile():
+    busy = detector(columns() * 32, early=True)
+    sound = np.random.default_rng(3).integers(-3000, 3000, 480 * RATE, dtype=np.int16)
+    times = []
+
+    def work():
+        times.append(time.perf_counter())
+        busy.push(sound)
+        times.append(time.perf_counter())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    ticks = []
+    while thread.is_alive():
+        ticks.append(time.perf_counter())
+        time.sleep(0.001)
+    begin, end = times
+    quarter = (end - begin) / 4
+    assert sum(begin + quarter < tick < end - quarter for tick in ticks) >= 3
+
+
+def test_two_threads_two_detectors():
+    sounds = [np.tile(marked(key), 20) for key in (0, 1)]
+    expected = [detector().push(sound) for sound in sounds]
+    assert all(len(detections) == 20 for detections in expected)
+    assert [{d.key for d in detections} for detections in expected] == [{0}, {1}]
+    heard: dict[int, list[RawDetection]] = {}
+    start = threading.Barrier(2)
+
+    def work(i: int) -> None:
+        d = detector()
+        start.wait()
+        heard[i] = d.push(sounds[i])
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [heard[0], heard[1]] == expected
+
+
+def test_threads_on_one_detector_wait():
+    silence = np.zeros(2560, np.int16)
+    shared, alone = detector(), detector()
+
+    def work() -> None:
+        for _ in range(200):
+            shared.push(silence)
+            assert shared.score_q8 >= 0
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for _ in range(800):
+        alone.push(silence)
+    assert shared.push(marked()) == alone.push(marked())

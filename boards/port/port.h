@@ -1,0 +1,67 @@
+/*
+ * port.h: what the programs in firmware/src need of the core they run on: a counter, the stack pointer, a file to read
+ * and a place to write. emulated.c beside it is for QEMU's cores.
+ */
+#ifndef AIRMARK_PORT_H
+#define AIRMARK_PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Starts the counter and opens the input: the file "input" in the emulator's working folder. */
+bool port_start(void);
+
+/* Reads the next `size` bytes of the input; false: there are not so many. */
+bool port_read(void *bytes, size_t size);
+
+/* Writes to standard output. */
+void port_write(const char *text, size_t length);
+
+/*
+ * The counter: (port_count() - earlier) & PORT_COUNT_MASK is how far it went since. With QEMU's -icount that tells the
+ * instructions: RISC-V counts them, SysTick of an Arm core counts a fixed number of its clock's ticks for each.
+ */
+#ifdef __riscv
+#define PORT_COUNT_MASK 0xFFFFFFFFu
+#else
+#define PORT_COUNT_MASK 0x00FFFFFFu
+#endif
+
+static inline uint32_t port_count(void)
+{
+    uint32_t count;
+    /* The barriers keep the compiler from moving work across. */
+#ifdef __riscv
+    __asm__ volatile("csrr %0, minstret" : "=r"(count) : : "memory");
+#else
+    __asm__ volatile("" : : : "memory");
+    count = ~*(volatile uint32_t *)0xE000E018u; /* it counts down */
+    __asm__ volatile("" : : : "memory");
+#endif
+    return count;
+}
+
+/* Executes exactly 2 * loops instructions. */
+static inline void port_loop(uint32_t loops)
+{
+#ifdef __riscv
+    __asm__ volatile("1: addi %0, %0, -1\n bnez %0, 1b" : "+r"(loops));
+#else
+    __asm__ volatile(".syntax unified\n 1: subs %0, #1\n bne 1b" : "+l"(loops) : : "cc");
+#endif
+}
+
+static inline uint32_t *port_stack_pointer(void)
+{
+    uint32_t *pointer;
+    /* volatile: not before the function that this is part of has made its own room */
+#ifdef __riscv
+    __asm__ volatile("mv %0, sp" : "=r"(pointer));
+#else
+    __asm__ volatile("mov %0, sp" : "=r"(pointer));
+#endif
+    return pointer;
+}
+
+#endif

@@ -1,0 +1,101 @@
+"""tests/cost: every figure for every core, counts that repeat to the digit, and the limits kept.
+
+Skipped where a cross compiler or an emulator is missing, unless the environment variable CI is set.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("cost")
+TOOLS = ("arm-none-eabi-gcc", "qemu-system-arm", "riscv64-unknown-elf-gcc", "qemu-system-riscv32")
+MISSING = [tool for tool in TOOLS if not shutil.which(tool)]
+CORES = ("m0", "m4", "m7", "m33", "m55", "rv32imc", "rv32imac")
+FIGURES = (
+    *("instructions_per_second", "worst_10ms_instructions", "state_bytes", "bytes_a_key", "stack_bytes"),
+    *("stack_by_graph_bytes", "flash_bytes", "linked_flash_bytes", "resample_flash_bytes", "resample_state_bytes"),
+)
+
+pytestmark = pytest.mark.skipif(
+    bool(MISSING) and not os.environ.get("CI"),
+    reason=f"missing: {', '.join(MISSING)}; first: reference/install emulators",
+)
+
+
+def cost(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True, check=False)
+
+
+@cache
+def checked() -> subprocess.CompletedProcess[str]:
+    """All cores with little sound, as JSON, checked."""
+    return cost("--json", "--check", "--seconds", "3")
+
+
+@cache
+def report() -> dict:
+    done = checked()
+    assert done.returncode in (0, 1), done.stderr
+    return json.loads(done.stdout)
+
+
+def row(core: str, setting: str = "16 kHz") -> dict:
+    (found,) = (row for row in report()["rows"] if (row["core"], row["setting"]) == (core, setting))
+    return found
+
+
+def test_all_cores_and_settings_have_all_figures():
+    settings = ("16 kHz", "8 kHz", "32 kHz", "44.1 kHz", "48 kHz", "early", "2 keys", "no DSP")
+    wanted = {(core, "16 kHz") for core in CORES} | {("m4", setting) for setting in settings}
+    assert {(row["core"], row["setting"]) for row in report()["rows"]} == wanted
+    assert len(report()["rows"]) == len(wanted)
+    for line in report()["rows"]:
+        assert {name for name in FIGURES if line[name] > 0} == set(FIGURES)
+        assert line["worst_10ms_instructions"] == max(h["worst_10ms_instructions"] for h in line["hosts"].values())
+    assert report()["published"] == {"instructions_per_second": 32_000_000, "bytes": 70_000}
+
+
+def test_all_limits_are_checked():
+    assert len(report()["limits"]) == 11
+    exceeded = [line["name"] for line in report()["limits"] if line["value"] > line["limit"]]
+    assert exceeded == [line["name"] for line in report()["limits"] if line["exceeded"]]
+    assert checked().returncode == int(bool(exceeded))
+    named = [line.split()[1] for line in checked().stderr.splitlines()]
+    assert named == exceeded
+
+
+def test_what_is_counted_is_a_detector_that_works():
+    for line in report()["rows"]:
+        for name, host in line["hosts"].items():
+            assert host["detections"] == int(name.endswith(", marked")), (line["core"], line["setting"], name)
+
+
+def test_a_limit_that_is_exceeded_is_named():
+    low = ("--limit", "stack_bytes", "1", "--limit", "flash_bytes", "2")
+    done = cost("--core", "m4", "--check", "--seconds", "3", *low)
+    assert done.returncode == 1
+    assert "stack_bytes is " in done.stderr
+    assert "flash_bytes is " in done.stderr
+    assert [line for line in done.stdout.splitlines() if line.startswith("stack_bytes") and line.endswith("EXCEEDED")]
+
+
+def test_counts_repeat_to_the_digit():
+    cores = ("m0", "m55", "rv32imc")
+    again = cost("--json", "--seconds", "3", "--core", *cores)
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["rows"] == [row(core) for core in cores]
+
+
+@pytest.mark.parametrize("arguments", [("--core", "m0", "--check"), ("--limit", "speed", "1"), ("--seconds", "1")])
+def test_bad_arguments_are_refused_in_one_line(arguments: tuple[str, ...]):
+    done = cost(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""

@@ -95,7 +95,7 @@ static int32_t score_of_place(const airmark_t *detector)
 static bool work(airmark_t *detector, airmark_detection_t *detection)
 {
     while (detector->queued > 0 && detector->step == 0 &&
-           !is_kept(detector, detector->queue[0].frame - 1u, AM_TEMPLATE_STEPS / 2)) {
+           !is_kept(detector, detector->queue[0].frame - 1u, (AM_TEMPLATE_STEPS + 1) / 2)) {
         drop(detector);
     }
     if (detector->queued == 0) {

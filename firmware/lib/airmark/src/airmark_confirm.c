@@ -23,27 +23,50 @@ static void block_words(const airmark_t *detector, uint32_t b, uint32_t repetiti
     }
 }
 
+/* P, A & B and C & P of SPEC.md, 8.1, for the real part's word `re` and the imaginary part's `im`. */
+typedef struct {
+    uint32_t odd;
+    uint32_t both;
+    uint32_t crossed;
+} bits_t;
+
+static inline bits_t compare(const uint32_t x[WORDS], const uint32_t y[WORDS], uint32_t re, uint32_t im)
+{
+    bits_t bits;
+    const uint32_t a = x[re] ^ y[re];
+    const uint32_t b = x[im] ^ y[im];
+    bits.odd = a ^ b;
+    bits.both = a & b;
+    bits.crossed = (y[re] ^ x[im]) & bits.odd;
+    return bits;
+}
+
 /* c of SPEC.md, 8.1, of an earlier block x and a later block y. */
 static inline int32_t pair_value(const uint32_t x[WORDS], const uint32_t y[WORDS], int32_t lanes, uint32_t turn)
 {
-    uint32_t odd[8];
-    uint32_t both[8];
-    uint32_t crossed[8];
-    for (uint32_t i = 0; i < 8; i++) {
-        const uint32_t at = 4u * (i / 2u) + i % 2u;
-        const uint32_t a = x[at] ^ y[at];
-        const uint32_t b = x[at + 2u] ^ y[at + 2u];
-        odd[i] = a ^ b;
-        both[i] = a & b;
-        crossed[i] = (y[at] ^ x[at + 2u]) & odd[i];
-    }
-    const int32_t ones = (int32_t)am_ones8(odd[0], odd[1], odd[2], odd[3], odd[4], odd[5], odd[6], odd[7]);
-    const int32_t rho =
-        lanes - ones -
-        2 * (int32_t)am_ones8(both[0], both[1], both[2], both[3], both[4], both[5], both[6], both[7]);
-    const int32_t iota = 2 * (int32_t)am_ones8(crossed[0], crossed[1], crossed[2], crossed[3], crossed[4], crossed[5],
-                                               crossed[6], crossed[7]) -
-                         ones;
+    am_counter_t odd;
+    am_counter_t both;
+    am_counter_t crossed;
+    bits_t first = compare(x, y, 0, 2);
+    bits_t second = compare(x, y, 1, 3);
+    bits_t third = compare(x, y, 4, 6);
+    am_count(&odd, 0, first.odd, second.odd, third.odd);
+    am_count(&both, 0, first.both, second.both, third.both);
+    am_count(&crossed, 0, first.crossed, second.crossed, third.crossed);
+    first = compare(x, y, 5, 7);
+    second = compare(x, y, 8, 10);
+    am_count(&odd, 1, 0, first.odd, second.odd);
+    am_count(&both, 1, 0, first.both, second.both);
+    am_count(&crossed, 1, 0, first.crossed, second.crossed);
+    first = compare(x, y, 9, 11);
+    second = compare(x, y, 12, 14);
+    am_count(&odd, 2, 0, first.odd, second.odd);
+    am_count(&both, 2, 0, first.both, second.both);
+    am_count(&crossed, 2, 0, first.crossed, second.crossed);
+    first = compare(x, y, 13, 15);
+    const int32_t ones = (int32_t)am_counted(&odd, first.odd);
+    const int32_t rho = lanes - ones - 2 * (int32_t)am_counted(&both, first.both);
+    const int32_t iota = 2 * (int32_t)am_counted(&crossed, first.crossed) - ones;
     return am_shift(rho * am_low(turn) - iota * am_high(turn) + (1 << 15), 16);
 }
 

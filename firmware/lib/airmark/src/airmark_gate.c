@@ -85,7 +85,7 @@ static int32_t agreement_of_bands(const airmark_t *detector, uint32_t span, uint
             like[2u * lag - 1u] = (detector->planes[phase][lag - 1u][second][k] ^ c1 ^ c1 >> lag) & lanes >> lag;
         }
         /* Plane k says +2^k or -2^k, and a one of the key turns it round. */
-        sum += (int32_t)(am_ones8(like[0], like[1], like[2], like[3], like[4], like[5], like[6], like[7]) << (k + 1u));
+        sum += (int32_t)(am_ones8(like) << (k + 1u));
     }
     return sum;
 }

@@ -34,7 +34,7 @@ enum {
     AM_LOW_BANDS = 2,
     AM_WHOLE = 0,
     AM_HALF = 1,
-    AM_TEMPLATE_STEPS = 8,
+    AM_TEMPLATE_STEPS = 7,
     AM_WHOLE_STEPS = 24,
     AM_HALF_STEPS = 8,
     AM_LOW_HANDICAP_Q8 = 77,
@@ -122,25 +122,44 @@ static inline uint32_t am_add3(uint32_t a, uint32_t b, uint32_t c, uint32_t *car
     return half ^ c;
 }
 
-/* Ones in eight words, 0..256. */
-static inline uint32_t am_ones8(uint32_t a, uint32_t b, uint32_t c, uint32_t d, uint32_t e, uint32_t f, uint32_t g,
-                                uint32_t h)
+/* Sum of the four bytes. */
+static inline uint32_t am_sum_bytes(uint32_t x)
+{
+#if AIRMARK_DSP && !defined(AIRMARK_DSP_EMULATED)
+    return __usad8(x, 0);
+#else
+    x = (x & 0x00FF00FFu) + ((x >> 8) & 0x00FF00FFu);
+    return (x + (x >> 16)) & 0xFFFFu;
+#endif
+}
+
+/* Eight words being counted: their sum in every lane, as planes of weight 1, 2, 4 and 8, each counted once at the end. */
+typedef struct {
+    uint32_t ones;
+    uint32_t carry[3];
+} am_counter_t;
+
+/* Takes three words first (n = 0), then twice two more (n = 1, 2) with `a` unused. */
+static inline void am_count(am_counter_t *counter, uint32_t n, uint32_t a, uint32_t b, uint32_t c)
+{
+    counter->ones = am_add3(n == 0 ? a : counter->ones, b, c, &counter->carry[n]);
+}
+
+/* With the eighth word: the ones in all of them, 0..256. */
+static inline uint32_t am_counted(const am_counter_t *counter, uint32_t last)
 {
 #if defined(AIRMARK_POPCOUNT)
-    return am_ones(a) + am_ones(b) + am_ones(c) + am_ones(d) + am_ones(e) + am_ones(f) + am_ones(g) + am_ones(h);
+    return am_ones(counter->ones) + am_ones(last) +
+           2u * (am_ones(counter->carry[0]) + am_ones(counter->carry[1]) + am_ones(counter->carry[2]));
 #else
-    /* Added up in lanes first: planes of weight 1, 2, 4 and 8, each of which is counted once. */
-    uint32_t c1, c2, c3, c4, f1, f2;
-    uint32_t ones = am_add3(a, b, c, &c1);
-    ones = am_add3(ones, d, e, &c2);
-    ones = am_add3(ones, f, g, &c3);
-    c4 = ones & h;
-    ones ^= h;
-    uint32_t twos = am_add3(c1, c2, c3, &f1);
-    f2 = twos & c4;
-    twos ^= c4;
-    uint32_t fours = f1 ^ f2;
-    uint32_t eights = f1 & f2;
+    uint32_t carry;
+    const uint32_t fourth = counter->ones & last;
+    uint32_t ones = counter->ones ^ last;
+    uint32_t twos = am_add3(counter->carry[0], counter->carry[1], counter->carry[2], &carry);
+    const uint32_t other = twos & fourth;
+    twos ^= fourth;
+    uint32_t fours = carry ^ other;
+    uint32_t eights = carry & other;
     ones -= (ones >> 1) & 0x55555555u;
     twos -= (twos >> 1) & 0x55555555u;
     fours -= (fours >> 1) & 0x55555555u;
@@ -153,10 +172,18 @@ static inline uint32_t am_ones8(uint32_t a, uint32_t b, uint32_t c, uint32_t d, 
     fours += eights << 1;
     ones = (ones & 0x0F0F0F0Fu) + ((ones >> 4) & 0x0F0F0F0Fu);
     fours = (fours & 0x0F0F0F0Fu) + ((fours >> 4) & 0x0F0F0F0Fu);
-    ones += fours << 2; /* at most 64 a byte, for a lane counts 8 at most */
-    ones = (ones & 0x00FF00FFu) + ((ones >> 8) & 0x00FF00FFu);
-    return (ones + (ones >> 16)) & 0x1FFu;
+    return am_sum_bytes(ones + (fours << 2)); /* at most 64 a byte, for a lane counts 8 at most */
 #endif
+}
+
+/* Ones in eight words, 0..256. */
+static inline uint32_t am_ones8(const uint32_t words[8])
+{
+    am_counter_t counter;
+    am_count(&counter, 0, words[0], words[1], words[2]);
+    am_count(&counter, 1, 0, words[3], words[4]);
+    am_count(&counter, 2, 0, words[5], words[6]);
+    return am_counted(&counter, words[7]);
 }
 
 /* n / d, both unsigned, d > 0, where the quotient fits 32 bits. 64 steps; no library call on any processor. */
@@ -180,6 +207,8 @@ static inline uint32_t am_half_difference(uint32_t a, uint32_t b) { return (uint
 /* a.low b.low + a.high b.high (+ c), and a.low b.high - a.high b.low (+ c). */
 static inline int32_t am_dot(uint32_t a, uint32_t b) { return __smuad(am_signed(a), am_signed(b)); }
 static inline int32_t am_dot_add(uint32_t a, uint32_t b, int32_t c) { return __smlad(am_signed(a), am_signed(b), c); }
+/* a.low b.low - a.high b.high + c. */
+static inline int32_t am_difference_add(uint32_t a, uint32_t b, int32_t c) { return __smlsd(am_signed(a), am_signed(b), c); }
 static inline int32_t am_cross(uint32_t a, uint32_t b) { return __smusdx(am_signed(a), am_signed(b)); }
 static inline int32_t am_cross_add(uint32_t a, uint32_t b, int32_t c) { return __smlsdx(am_signed(a), am_signed(b), c); }
 #else
@@ -215,6 +244,10 @@ static inline int32_t am_dot_add(uint32_t a, uint32_t b, int32_t c)
 {
     return am_dot(a, b) + c;
 }
+static inline int32_t am_difference_add(uint32_t a, uint32_t b, int32_t c)
+{
+    return am_low(a) * am_low(b) - am_high(a) * am_high(b) + c;
+}
 static inline int32_t am_cross(uint32_t a, uint32_t b)
 {
     return am_low(a) * am_high(b) - am_high(a) * am_low(b);
@@ -227,7 +260,8 @@ static inline int32_t am_cross_add(uint32_t a, uint32_t b, int32_t c)
 
 /* ---- constant tables (airmark_tables.c, generated) -------------------------------------------------------------- */
 
-extern const uint32_t airmark_wave[384];   /* (cos, sin) of k/512 of a turn, Q15 */
+extern const uint32_t airmark_wave[512];            /* (cos, sin) of k/512 of a turn, Q15 */
+extern const uint16_t airmark_turns[AIRMARK_BANDS]; /* SPEC.md, 7.2, U */
 extern const uint16_t airmark_window[257]; /* SPEC.md, 4.2; the second half is its mirror image */
 extern const uint16_t airmark_roots[192];  /* SPEC.md, 5.3, T */
 extern const uint8_t airmark_reversed[256]; /* base-4 digits reversed */
@@ -240,19 +274,13 @@ extern const int16_t airmark_filter_48[32];
 /* (cos, sin) of index k modulo 512. */
 static inline uint32_t am_wave(uint32_t k)
 {
-    k &= 511u;
-    if (k < 384u) {
-        return airmark_wave[k];
-    }
-    const uint32_t opposite = airmark_wave[k - 256u];
-    return am_pack(-am_low(opposite), -am_high(opposite));
+    return airmark_wave[k & 511u];
 }
 
 /* SPEC.md, 7.2: what undoes a drift over a lag, in band b. */
 static inline uint32_t am_turn(uint32_t b, int32_t lag, int32_t drift_ppm_q4)
 {
-    static const int16_t unit[AIRMARK_BANDS] = {326, 820, 1319, 1817};
-    return am_wave((uint32_t)am_shift(lag * drift_ppm_q4 * unit[b] + (1 << 26), 27));
+    return am_wave((uint32_t)(lag * drift_ppm_q4 * (int32_t)airmark_turns[b] + (1 << 19)) >> 20);
 }
 
 /* ---- frames in the ring ------------------------------------------------------------------------------------------ */

@@ -5,7 +5,8 @@ enum {
     LEAST_Q8 = 768,
     MAX_GROUPS = 8, /* of four repetitions, in a whole mark */
     ZERO_DRIFT = AIRMARK_DRIFTS / 2,
-    DRIFT_STEP_Q4 = 400
+    DRIFT_STEP_Q4 = 400,
+    PARTS = 20 /* five chains of four bands */
 };
 
 /* Sums of a part: A of SPEC.md, 7.1, for all q; the energy itself has no imaginary part. */
@@ -33,42 +34,74 @@ static inline uint32_t nibbles(const uint32_t planes[3], uint32_t offset)
            (((planes[2] >> offset) & 0x11111111u) << 2);
 }
 
-/* Adds the products of one lane's groups. z: of each, 2 minus the ones, real and imaginary. */
-static inline void add_lane(const uint32_t z[MAX_GROUPS], uint32_t groups, sums_t *sums)
+/* The products of group g and q groups later, added to the sums of lag q. */
+#define ADD_PAIR(g, q) \
+    do { \
+        real = am_dot_add(z##g, z##q, real); \
+        imaginary = am_cross_add(z##g, z##q, imaginary); \
+    } while (0)
+#define ADD_LAG(q, pairs) \
+    do { \
+        int32_t real = sums->real[q]; \
+        int32_t imaginary = sums->imaginary[q]; \
+        pairs; \
+        sums->real[q] = real; \
+        sums->imaginary[q] = imaginary; \
+    } while (0)
+
+/* 2 minus the ones of a lane, (real, imaginary), from words that hold four lanes' nibbles in either half. */
+static inline uint32_t lane_of(uint32_t word, uint32_t lane)
 {
-    for (uint32_t g = 0; g < groups; g++) {
-        sums->energy = am_dot_add(z[g], z[g], sums->energy);
-    }
-    for (uint32_t q = 1; q < groups; q++) {
-        int32_t real = sums->real[q];
-        int32_t imaginary = sums->imaginary[q];
-        for (uint32_t g = 0; g + q < groups; g++) {
-            real = am_dot_add(z[g + q], z[g], real);
-            imaginary = am_cross_add(z[g], z[g + q], imaginary);
-        }
-        sums->real[q] = real;
-        sums->imaginary[q] = imaginary;
-    }
+    return am_sub_pair(0x00020002u, (word >> (4u * lane)) & 0x000F000Fu);
 }
 
-/* The sums of 32 lanes, `lanes` of which count. planes: of each group, of the real and the imaginary parts. */
-static void add_word(uint32_t planes[MAX_GROUPS][2][3], uint32_t groups, uint32_t lanes, sums_t *sums)
+/* Adds the products of one lane, whose nibbles begin at bit 4 lane of either half of the groups' words: all lags unrolled. */
+static inline void add_lane(const uint32_t words[MAX_GROUPS], uint32_t groups, uint32_t lane, sums_t *sums)
+{
+    const uint32_t z0 = lane_of(words[0], lane);
+    const uint32_t z1 = lane_of(words[1], lane);
+    const uint32_t z2 = lane_of(words[2], lane);
+    const uint32_t z3 = lane_of(words[3], lane);
+    int32_t energy = am_dot_add(z0, z0, am_dot_add(z1, z1, am_dot_add(z2, z2, am_dot_add(z3, z3, sums->energy))));
+    if (groups == MAX_GROUPS) {
+        const uint32_t z4 = lane_of(words[4], lane);
+        const uint32_t z5 = lane_of(words[5], lane);
+        const uint32_t z6 = lane_of(words[6], lane);
+        const uint32_t z7 = lane_of(words[7], lane);
+        energy = am_dot_add(z4, z4, am_dot_add(z5, z5, am_dot_add(z6, z6, am_dot_add(z7, z7, energy))));
+        ADD_LAG(1, ADD_PAIR(0, 1); ADD_PAIR(1, 2); ADD_PAIR(2, 3); ADD_PAIR(3, 4); ADD_PAIR(4, 5); ADD_PAIR(5, 6);
+                ADD_PAIR(6, 7));
+        ADD_LAG(2, ADD_PAIR(0, 2); ADD_PAIR(1, 3); ADD_PAIR(2, 4); ADD_PAIR(3, 5); ADD_PAIR(4, 6); ADD_PAIR(5, 7));
+        ADD_LAG(3, ADD_PAIR(0, 3); ADD_PAIR(1, 4); ADD_PAIR(2, 5); ADD_PAIR(3, 6); ADD_PAIR(4, 7));
+        ADD_LAG(4, ADD_PAIR(0, 4); ADD_PAIR(1, 5); ADD_PAIR(2, 6); ADD_PAIR(3, 7));
+        ADD_LAG(5, ADD_PAIR(0, 5); ADD_PAIR(1, 6); ADD_PAIR(2, 7));
+        ADD_LAG(6, ADD_PAIR(0, 6); ADD_PAIR(1, 7));
+        ADD_LAG(7, ADD_PAIR(0, 7));
+    } else {
+        ADD_LAG(1, ADD_PAIR(0, 1); ADD_PAIR(1, 2); ADD_PAIR(2, 3));
+        ADD_LAG(2, ADD_PAIR(0, 2); ADD_PAIR(1, 3));
+        ADD_LAG(3, ADD_PAIR(0, 3));
+    }
+    sums->energy = energy;
+}
+
+/* The sums of 32 lanes, those set in `lanes`. planes: of each group, of the real and the imaginary parts. */
+static void add_word(const uint32_t planes[MAX_GROUPS][2][3], uint32_t groups, uint32_t lanes, sums_t *sums)
 {
     for (uint32_t offset = 0; offset < 4; offset++) {
-        uint32_t counts[MAX_GROUPS][2];
+        uint32_t words[2][MAX_GROUPS];
         for (uint32_t g = 0; g < groups; g++) {
-            counts[g][0] = nibbles(planes[g][0], offset);
-            counts[g][1] = nibbles(planes[g][1], offset);
+            const uint32_t real = nibbles(planes[g][0], offset);
+            const uint32_t imaginary = nibbles(planes[g][1], offset);
+            words[0][g] = (real & 0xFFFFu) | imaginary << 16;
+            words[1][g] = real >> 16 | (imaginary & 0xFFFF0000u);
         }
-        for (uint32_t lane = offset; lane < 32; lane += 4) {
-            uint32_t z[MAX_GROUPS];
-            for (uint32_t g = 0; g < groups; g++) {
-                z[g] = am_pack(2 - (int32_t)(counts[g][0] & 15u), 2 - (int32_t)(counts[g][1] & 15u));
-                counts[g][0] >>= 4;
-                counts[g][1] >>= 4;
-            }
-            if ((lanes >> lane & 1u) != 0) {
-                add_lane(z, groups, sums);
+        for (uint32_t half = 0; half < 2; half++) {
+            const uint32_t used = lanes >> (16u * half + offset);
+            for (uint32_t lane = 0; lane < 4; lane++) {
+                if ((used >> (4u * lane) & 1u) != 0) {
+                    add_lane(words[half], groups, lane, sums);
+                }
             }
         }
     }
@@ -87,41 +120,57 @@ static void chain_sums(const airmark_t *detector, uint32_t frame, uint32_t b, ui
     if (lanes[0] == 0) {
         return;
     }
-    for (uint32_t half = 0; half < 2; half++) {
-        uint32_t planes[MAX_GROUPS][2][3];
-        for (uint32_t g = 0; g < groups; g++) {
-            uint32_t real[4];
-            uint32_t imaginary[4];
-            for (uint32_t i = 0; i < 4; i++) {
-                const uint32_t r = 4u * g + i;
-                uint32_t words[4];
-                am_band_words(detector, am_slot(detector, frame + AM_BLOCK_FRAMES * r), b, words);
-                const uint32_t sign = (column >> (31u - r) & 1u) != 0 ? 0xFFFFFFFFu : 0u;
-                real[i] = words[half] ^ sign;
-                imaginary[i] = words[2u + half] ^ sign;
+    uint32_t planes[2][MAX_GROUPS][2][3];
+    uint32_t slot = am_slot(detector, frame);
+    for (uint32_t g = 0; g < groups; g++) {
+        uint32_t words[4][4];
+        for (uint32_t i = 0; i < 4; i++) {
+            am_band_words(detector, slot, b, words[i]);
+            if ((column >> (31u - 4u * g - i) & 1u) != 0) {
+                for (uint32_t w = 0; w < 4; w++) {
+                    words[i][w] = ~words[i][w];
+                }
             }
-            count4(real[0], real[1], real[2], real[3], planes[g][0]);
-            count4(imaginary[0], imaginary[1], imaginary[2], imaginary[3], planes[g][1]);
+            slot += AM_BLOCK_FRAMES;
+            slot -= slot >= AIRMARK_RING ? AIRMARK_RING : 0u;
         }
-        add_word(planes, groups, lanes[half], sums);
+        for (uint32_t half = 0; half < 2; half++) {
+            for (uint32_t part = 0; part < 2; part++) {
+                const uint32_t w = 2u * part + half;
+                count4(words[0][w], words[1][w], words[2][w], words[3][w], planes[half][g][part]);
+            }
+        }
+    }
+    for (uint32_t half = 0; half < 2; half++) {
+        add_word((const uint32_t(*)[2][3])planes[half], groups, lanes[half], sums);
     }
 }
 
 /* 7.2: what a part adds to the curves. */
 static void add_curves(airmark_t *detector, uint32_t chain, uint32_t b, uint32_t groups, const sums_t *sums)
 {
-    for (int32_t k = 0; k <= ZERO_DRIFT; k++) {
+    uint32_t pairs[MAX_GROUPS];
+    for (uint32_t q = 1; q < groups; q++) {
+        pairs[q] = am_pack(sums->real[q], sums->imaginary[q]);
+    }
+    for (uint32_t k = 0; k <= ZERO_DRIFT; k++) {
         /* The drifts k and -k share their cosines, and their sines up to the sign. */
-        int32_t even = 0;
-        int32_t odd = 0;
+        int32_t fast = 1 << 13;
+        int32_t slow = 1 << 13;
+        const uint32_t step = 4u * DRIFT_STEP_Q4 * k * airmark_turns[b];
+        uint32_t phase = 1u << 19;
         for (uint32_t q = 1; q < groups; q++) {
-            const uint32_t turn = am_turn(b, (int32_t)(4u * q), DRIFT_STEP_Q4 * k);
-            even += sums->real[q] * am_low(turn);
-            odd += sums->imaginary[q] * am_high(turn);
+            phase += step;
+            const uint32_t turn = am_wave(phase >> 20);
+            fast = am_difference_add(pairs[q], turn, fast);
+            slow = am_dot_add(pairs[q], turn, slow);
         }
-        const int32_t fast = sums->energy + am_shift(even - odd + (1 << 13), 14);
-        const int32_t slow = sums->energy + am_shift(even + odd + (1 << 13), 14);
-        for (uint32_t i = chain < 3u ? 0u : chain - 3u; i <= chain && i < 3u; i++) {
+        fast = sums->energy + am_shift(fast, 14);
+        slow = sums->energy + am_shift(slow, 14);
+        for (uint32_t i = 0; i < 3; i++) {
+            if (chain != i && chain != i + 2u) {
+                continue;
+            }
             for (uint32_t group = b < AM_LOW_BANDS ? 0u : 1u; group < 2u; group++) {
                 detector->scratch.curves[group][i][ZERO_DRIFT + k] += fast;
                 if (k > 0) {
@@ -143,8 +192,8 @@ static int32_t peak_between(int32_t left, int32_t middle, int32_t right, int32_t
 static am_result_t decide(airmark_t *detector)
 {
     /* SPEC.md's M and C: by used bins (16 kHz, 8 kHz), span, group (low, all). */
-    static const uint16_t mean[2][2][2] = {{{7360, 14784}, {3680, 7392}}, {{6336, 6336}, {3168, 3168}}};
-    static const uint32_t scale[2][2][2] = {{{49672, 35048}, {100987, 71254}}, {{53536, 53536}, {108842, 108842}}};
+    static const uint16_t mean[2][2][2] = {{{3680, 7392}, {1840, 3696}}, {{3168, 3168}, {1584, 1584}}};
+    static const uint32_t scale[2][2][2] = {{{70247, 49565}, {142817, 100768}}, {{75711, 75711}, {153926, 153926}}};
     static const uint8_t order[3] = {1, 0, 2};
     const uint32_t narrow = detector->config.rate == 8000u ? 1u : 0u;
     const uint32_t half = detector->queue[0].half;
@@ -194,7 +243,8 @@ am_result_t airmark_template(airmark_t *detector, uint32_t step)
     if (step == 0) {
         memset(&detector->scratch, 0, sizeof detector->scratch);
     }
-    for (uint32_t part = 3u * step; part < 3u * step + 3u; part++) {
+    const uint32_t end = 3u * step + 3u < PARTS ? 3u * step + 3u : (uint32_t)PARTS;
+    for (uint32_t part = 3u * step; part < end; part++) {
         const uint32_t chain = part / 4u;
         const uint32_t b = part % 4u;
         sums_t sums;

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.signal import fftconvolve
 
 from airmark import statistic
-from airmark.frames import window
+from airmark.frames import Frames, one_bit, window
 from airmark.keys import Key
 from airmark.lags import LagGrid
 
@@ -87,9 +87,13 @@ class Predictor:
         return float(np.mean(scores))
 
     def _score(self, heard: Real) -> float:
-        p = self.profile
-        stretches = np.lib.stride_tricks.sliding_window_view(heard, p.fft)[:: p.hop][: p.mark_frames]
-        spectra = np.fft.rfft(stretches * self.window, axis=1)[:, p.bins.start : p.bins.stop]
-        frames = (np.sign(spectra.real) + 1j * np.sign(spectra.imag)).astype(np.complex64)
-        values = self.grid.pair_values(self.grid.block_products(frames), 0.0)
+        values = self.grid.pair_values(self.grid.block_products(self._frames(heard)), 0.0)
         return float(statistic.score(self.grid.gram(values), self.columns))
+
+    def _frames(self, heard: Real) -> Frames:
+        """The detector's first frames, with 0 for what it would draw: that is worth nothing in the mean."""
+        p = self.profile
+        differences = np.diff(heard, prepend=0.0)  # The window is 0 on the first, whose predecessor is cut off.
+        stretches = np.lib.stride_tricks.sliding_window_view(differences, p.fft)[:: p.hop][: p.mark_frames]
+        spectra = np.fft.rfft(stretches * self.window, axis=1)[:, p.bins.start : p.bins.stop]
+        return one_bit(spectra, np.ones(len(p.bins), bool), 0.0)

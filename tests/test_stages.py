@@ -12,7 +12,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy.signal import fftconvolve
+from scipy.signal import fftconvolve, firwin
 
 from airmark import keysearch, masking, pattern, predict, statistic, thresholds
 from airmark.assets import data_path
@@ -20,7 +20,7 @@ from airmark.confirm import Confirmed, ConfirmStage
 from airmark.detector import Detector
 from airmark.embedder import QUIETEST_DB, TARGET_SCORE, Mark, embed
 from airmark.errors import AirmarkError
-from airmark.frames import FrameStage, InputStage, window
+from airmark.frames import DRAWN_SIGNS, FrameStage, InputStage, drawn_signs, window
 from airmark.gate import GateStage
 from airmark.grid import Grid
 from airmark.keys import Key
@@ -290,6 +290,75 @@ def test_each_causal_mark_follows_its_own_host():
 
 
 # Frames
+
+
+def hissing_tones(seed: int, hz: float, hiss: float) -> Samples:
+    """Two seconds of a loud tone that changes its phase, and white noise."""
+    rng = np.random.default_rng(seed)
+    phases = np.repeat(rng.random(8), RATE // 4)
+    tone = np.sin(2 * np.pi * (hz * np.arange(2 * RATE) / RATE + phases))
+    return np.asarray(tone + hiss * rng.standard_normal(2 * RATE))
+
+
+@pytest.mark.parametrize("highest_hz", [None, 3800.0])
+def test_frames_are_the_signs_of_differences_of_what_is_not_faint(highest_hz: float | None):
+    """Bin by bin as the docstrings have it, however the sound is cut."""
+    p, table = profile(), drawn_signs()
+    # Where bins of 6 kHz are not used nothing is faint beside its tones.
+    tones = [hissing_tones(1, 6000.0, 1e-3), hissing_tones(2, 1000.0, 1e-4)]
+    sound = np.concatenate([*tones, 1e-7 * clip(0.5), clip(1.0)])
+    stage, rng = FrameStage(p, highest_hz), np.random.default_rng(0)
+    cuts = np.sort(rng.integers(0, len(sound), 200))
+    got = np.concatenate([stage.process(part) for part in np.split(sound, cuts)])
+    assert len(got) == (len(sound) - p.fft) // p.hop + 1
+    last = (highest_hz or 7500.0) * p.fft / RATE
+    used = np.array(p.bins) <= last
+    faint = 0
+    for t, frame in enumerate(got):
+        stretch = [sound[n] - (sound[n - 1] if n else 0.0) for n in range(t * p.hop, t * p.hop + p.fft)]
+        spectrum = np.fft.rfft(np.array(stretch) * window(p.fft))[p.bins.start : p.bins.stop]
+        for part, parts in enumerate((spectrum.real, spectrum.imag)):
+            largest = max(np.abs(spectrum.real[used]).max(), np.abs(spectrum.imag[used]).max())
+            drawn = table[(1237 * t + np.arange(len(p.bins))) % DRAWN_SIGNS, part]
+            zero = np.abs(parts) < max(2.0**-16, largest / 2048)
+            faint += int((zero & used & (np.abs(parts) >= 2.0**-16)).sum())
+            expected = np.where(zero, drawn, np.sign(parts)) * used
+            assert np.array_equal((frame.real, frame.imag)[part], expected)
+    assert faint > 1000
+
+
+def test_an_offset_turns_no_sign():
+    steps = np.random.default_rng(10).integers(-30, 31, 2 * RATE) / 32_768
+    plain, offset = (FrameStage(profile()).process(x) for x in (steps, steps + 0.5))
+    assert np.array_equal(plain, offset)
+
+
+@pytest.mark.parametrize("hz", [20, 50])
+def test_hum_turns_few_signs(hz: int):
+    """40 dB over white noise; undifferenced, 50 Hz turn 3 % of the signs, 11 % of the lowest band's."""
+    noise = 1e-3 * np.random.default_rng(10).standard_normal(4 * RATE)
+    hum = 0.1 * np.sqrt(2) * np.sin(2 * np.pi * hz * np.arange(4 * RATE) / RATE)
+    plain, humming = (FrameStage(profile()).process(x) for x in (noise, noise + hum))
+    turned = (plain.real != humming.real) | (plain.imag != humming.imag)
+    assert turned.mean() < 0.01
+    assert turned[:, bands() == 0].mean() < 0.03
+
+
+def test_parts_far_under_the_loudest_are_drawn():
+    """Beside a tone of 1 kHz; what its side lobes leave over 5 kHz is 90 dB under it."""
+    high = np.array(profile().bins) * RATE / profile().fft > 5000
+    silent = FrameStage(profile()).process(np.zeros(2 * RATE))[:, high]
+    drawn = {
+        under_db: (FrameStage(profile()).process(hissing_tones(3, 1000.0, 10 ** (-under_db / 20)))[:, high] == silent)
+        for under_db in (30, 90, 120)
+    }
+    steady = np.ones(len(silent), bool)
+    for change in range(RATE // 4, 2 * RATE, RATE // 4):
+        steady[max(0, (change - 512) // 256) : change // 256 + 1] = False
+    assert drawn[120][steady].all()
+    assert drawn[90][steady].all()
+    # A quarter of all pairs of signs are alike by chance.
+    assert drawn[30].mean() == pytest.approx(0.25, abs=0.03)
 
 
 def test_what_is_under_half_a_step_is_drawn():
@@ -636,7 +705,7 @@ def test_rates_out_of_range(per_day: float):
 def test_the_first_stages_let_through_what_is_just_over_the_threshold():
     marked = embed(clip(), RATE, keys()[0], at=[1.0], strength=-14, judge=False).samples[:, 0]
     scores = []
-    for seed in range(8):
+    for seed in range(8, 16):
         heard = marked + 0.07 * marked.std() * np.random.default_rng(seed).standard_normal(len(marked))
         full, staged = (Detector(keys()[0], engine=engine) for engine in ("full", "float"))
         found = full.process(heard) + full.flush()
@@ -681,6 +750,20 @@ def test_what_follows_a_mark_is_nothing_to_its_prediction():
     scores = [predict.Predictor(keys()[0]).score(heard, RATE, 0.01) for heard in (marked, followed)]
     assert scores[0] == pytest.approx(scores[1], abs=1e-6)
     assert predict.Predictor(keys()[0]).score(np.zeros(4 * RATE), RATE, 0.01) == pytest.approx(0, abs=0.1)
+
+
+def test_a_prediction_looks_at_the_detectors_frames():
+    rng = np.random.default_rng(4)
+    low = firwin(511, 3000, fs=RATE)
+    heard = fftconvolve(rng.standard_normal(profile().mark_samples + profile().fft), low, mode="same") + 0.3
+    got = predict.Predictor(keys()[0])._frames(heard)
+    frames = FrameStage(profile()).process(heard)[: profile().mark_frames]
+    for part, wanted in ((got.real, frames.real), (got.imag, frames.imag)):
+        assert part.shape == wanted.shape
+        assert np.array_equal(part[part != 0], wanted[part != 0])
+        # The upper half is as good as empty.
+        assert (part[:, bands() == 0] != 0).mean() > 0.99
+        assert (part[:, bands() == 3] != 0).mean() < 0.01
 
 
 def test_the_rooms_are_what_they_are_called():

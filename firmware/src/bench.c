@@ -27,7 +27,7 @@ struct header {
     uint32_t rate;    /* Hz */
     uint32_t keys;    /* at most AIRMARK_MAX_KEYS */
     uint32_t early;   /* 0 or 1 */
-    uint32_t first;   /* samples of the first block; the others lie elsewhere in the detector's frames with it */
+    uint32_t first;   /* samples of the first block; it decides how the others lie in the detector's frames */
     uint32_t block;   /* samples of the others */
     uint32_t samples; /* in all */
 };

@@ -3,8 +3,7 @@
 
 /* SPEC.md, 2 and 6: profile limits that other numbers rely on. */
 typedef char am_ring_holds_a_mark_and_its_confirmation
-    [AIRMARK_RING > AM_WHOLE_FRAMES + AM_TEMPLATE_STEPS / 2 + AM_WHOLE_STEPS / 2 ? 1 : -1];
-typedef char am_triangle_of_pairs[AIRMARK_PAIRS == AIRMARK_REPETITIONS * (AIRMARK_REPETITIONS - 1) / 2 ? 1 : -1];
+    [AIRMARK_RING > AM_WHOLE_FRAMES + AM_TEMPLATE_STEPS / 2 + AM_CONFIRM_STEPS / 2 ? 1 : -1];
 
 airmark_status_t airmark_init(airmark_t *detector, const airmark_config_t *config)
 {
@@ -64,7 +63,9 @@ static void advance_frame_start(airmark_t *detector)
 static void leave_queue(airmark_t *detector)
 {
     detector->queued--;
-    memmove(detector->queue, detector->queue + 1, detector->queued * sizeof detector->queue[0]);
+    for (uint32_t i = 0; i < detector->queued; i++) {
+        detector->queue[i] = detector->queue[i + 1u];
+    }
     detector->step = 0;
 }
 
@@ -72,6 +73,20 @@ static void drop(airmark_t *detector)
 {
     detector->dropped = (uint16_t)(detector->dropped + (detector->dropped < 65535u));
     leave_queue(detector);
+}
+
+/* The candidate of the highest level, the oldest of several, goes to the front; the others keep their order. */
+static void bring_highest_first(airmark_t *detector)
+{
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < detector->queued; i++) {
+        best = detector->queue[i].level > detector->queue[best].level ? i : best;
+    }
+    const airmark_place_t first = detector->queue[best];
+    for (; best > 0; best--) {
+        detector->queue[best] = detector->queue[best - 1u];
+    }
+    detector->queue[0] = first;
 }
 
 /* Whether frame `oldest` is still there `more` frames later. */
@@ -94,8 +109,11 @@ static int32_t score_of_place(const airmark_t *detector)
 /* SPEC.md, 6: one step of the work on the first candidate. */
 static bool work(airmark_t *detector, airmark_detection_t *detection)
 {
-    while (detector->queued > 0 && detector->step == 0 &&
-           !is_kept(detector, detector->queue[0].frame - 1u, (AM_TEMPLATE_STEPS + 1) / 2)) {
+    while (detector->queued > 0 && detector->step == 0) {
+        bring_highest_first(detector);
+        if (is_kept(detector, detector->queue[0].frame - 1u, AM_TEMPLATE_STEPS / 2)) {
+            break;
+        }
         drop(detector);
     }
     if (detector->queued == 0) {
@@ -106,9 +124,7 @@ static bool work(airmark_t *detector, airmark_detection_t *detection)
         const am_result_t result = airmark_template(detector, step);
         if (result == AM_REFUSED) {
             leave_queue(detector);
-        } else if (result == AM_PASSED &&
-                   !is_kept(detector, detector->place,
-                            (detector->queue[0].half != 0 ? AM_HALF_STEPS : AM_WHOLE_STEPS) / 2)) {
+        } else if (result == AM_PASSED && !is_kept(detector, detector->place, AM_CONFIRM_STEPS / 2)) {
             drop(detector);
         }
         return false;

@@ -75,7 +75,7 @@ extern "C" {
 #define AIRMARK_DRIFTS 17
 #define AIRMARK_QUEUE 4  /* candidates that may wait */
 #define AIRMARK_LEVELS 5 /* gate levels among which a candidate is the highest */
-#define AIRMARK_PAIRS 496
+#define AIRMARK_ROWS 16 /* of the matrices of a confirmation */
 #define AIRMARK_HISTORY 96
 
 /* A key: bit 31 - r of columns[b] is 1 where the sign of repetition r in band b is -1. 16 bytes, secret. */
@@ -119,7 +119,8 @@ typedef struct {
 typedef struct {
     uint32_t frame; /* low 32 bits of the number of the mark's first frame */
     uint8_t key;
-    uint8_t half; /* 1: of a mark's first half */
+    uint8_t half;   /* 1: of a mark's first half */
+    uint16_t level; /* of the gate, 1/256 */
 } airmark_place_t;
 
 typedef struct {
@@ -142,7 +143,7 @@ typedef struct {
 #endif
     uint32_t work[256];    /* from 128 on the frame's second half as it comes, two samples a word; then its transform */
     uint32_t earlier[128]; /* the frame's first half */
-    uint16_t loud[2];      /* OR of the sizes of the samples in either half */
+    uint32_t changed[2];   /* which bits differ from their neighbours, in either half */
     int16_t previous;      /* last sample */
     uint16_t fill;         /* samples of the second half so far */
     bool first_half;      /* the very first half frame is being filled */
@@ -173,7 +174,7 @@ typedef struct {
     /* template, then confirm, of the first in the queue */
     union {
         int32_t curves[2][3][AIRMARK_DRIFTS];
-        int8_t gram[AIRMARK_PAIRS];
+        int16_t gram[AIRMARK_ROWS * (AIRMARK_ROWS - 1) / 2];
     } scratch;
     uint32_t place;
     int16_t drift_ppm_q4;

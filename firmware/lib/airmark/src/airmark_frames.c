@@ -5,7 +5,7 @@ void airmark_frames_reset(airmark_t *detector)
 {
     memset(detector->work, 0, sizeof detector->work);
     memset(detector->earlier, 0, sizeof detector->earlier);
-    memset(detector->loud, 0, sizeof detector->loud);
+    memset(detector->changed, 0, sizeof detector->changed);
     memset(detector->frame_words, 0, sizeof detector->frame_words);
     memset(detector->frame_rests, 0, sizeof detector->frame_rests);
     detector->previous = 0;
@@ -33,7 +33,7 @@ static inline uint32_t size_of(uint32_t collected)
     return both == 0 ? 0u : am_bits(both) - 1u;
 }
 
-/* SPEC.md, 4.3, stage 0: four numbers `step` apart. */
+/* SPEC.md, 4.3, stage 0: four numbers `step` apart. Returns their changes. */
 static inline uint32_t butterfly(uint32_t *a, uint32_t step, uint32_t t0, uint32_t t1, uint32_t t2, uint32_t t3)
 {
     const uint32_t even = am_add_pair(t0, t2);
@@ -51,10 +51,39 @@ static inline uint32_t butterfly(uint32_t *a, uint32_t step, uint32_t t0, uint32
     return changes(y0) | changes(y1) | changes(y2) | changes(y3);
 }
 
-/* x times the conjugate of w, 2^-(15 + q), rounded. */
-static inline uint32_t turn_back(uint32_t x, uint32_t w, uint32_t q, int32_t rounding)
+/* x times the conjugate of w, 2^-shift, rounded. */
+static inline uint32_t turn_back(uint32_t x, uint32_t w, uint32_t shift, int32_t rounding)
 {
-    return am_pack(am_shift(am_dot(x, w) + rounding, 15u + q), am_shift(rounding - am_cross(x, w), 15u + q));
+    return am_pack(am_shift(am_dot_add(x, w, rounding), shift), am_shift(am_cross_add(w, x, rounding), shift));
+}
+
+/* One stage after the first: groups of `length`, legs 64 / length apart. Returns the changes of its results. */
+static inline uint32_t stage(uint32_t work[256], uint32_t length, uint32_t size)
+{
+    const uint32_t step = 64u / length;
+    const uint32_t q = size > 12u ? size - 12u : 0u;
+    const uint32_t shift = 15u + q;
+    const int32_t rounding = (int32_t)(1u << (14u + q));
+    const int32_t half = (int32_t)((1u << q) >> 1);
+    uint32_t collected = 0;
+    uint32_t *a = work;
+    for (uint32_t group = 0; group < length; group++) {
+        /* Digits of the group's number reversed: k of the specification. */
+        const uint32_t u = 128u / length * airmark_reversed[group * 4u * step];
+        const uint32_t w1 = airmark_wave[u];
+        const uint32_t w2 = airmark_wave[2u * u];
+        const uint32_t w3 = airmark_wave[3u * u];
+        for (const uint32_t *const end = a + step; a < end; a++) {
+            const uint32_t x = a[0];
+            const uint32_t t0 = am_pack(am_shift(am_low(x) + half, q), am_shift(am_high(x) + half, q));
+            const uint32_t t1 = turn_back(a[step], w1, shift, rounding);
+            const uint32_t t2 = turn_back(a[2u * step], w2, shift, rounding);
+            const uint32_t t3 = turn_back(a[3u * step], w3, shift, rounding);
+            collected |= butterfly(a, step, t0, t1, t2, t3);
+        }
+        a += 3u * step;
+    }
+    return collected;
 }
 
 /*
@@ -63,100 +92,113 @@ static inline uint32_t turn_back(uint32_t x, uint32_t w, uint32_t q, int32_t rou
  */
 uint32_t airmark_frames_transform(uint32_t work[256])
 {
-    uint32_t size = 0;
+    uint32_t collected = 0;
     for (uint32_t i = 0; i < 64; i++) {
-        size |= butterfly(&work[i], 64, work[i], work[i + 64], work[i + 128], work[i + 192]);
+        collected |= butterfly(&work[i], 64, work[i], work[i + 64], work[i + 128], work[i + 192]);
     }
-    for (uint32_t stage = 1; stage < 4; stage++) {
-        const uint32_t length = 1u << (2u * stage);
-        const uint32_t step = 64u >> (2u * stage);
-        const uint32_t h = size_of(size);
-        const uint32_t q = h > 12u ? h - 12u : 0u;
-        const int32_t rounding = (int32_t)(1u << (14u + q));
-        const int32_t half = (int32_t)((1u << q) >> 1);
-        size = 0;
-        for (uint32_t group = 0; group < length; group++) {
-            /* Digits of the group's number reversed: k of the specification. */
-            const uint32_t k = airmark_reversed[group * 4u * step];
-            const uint32_t u = 128u * k / length;
-            const uint32_t w1 = airmark_wave[u];
-            const uint32_t w2 = airmark_wave[2u * u];
-            const uint32_t w3 = airmark_wave[3u * u];
-            uint32_t *a = &work[group * 4u * step];
-            for (uint32_t i = 0; i < step; i++, a++) {
-                const uint32_t x = a[0];
-                const uint32_t t0 = am_pack(am_shift(am_low(x) + half, q), am_shift(am_high(x) + half, q));
-                size |= butterfly(a, step, t0, turn_back(a[step], w1, q, rounding),
-                                  turn_back(a[2u * step], w2, q, rounding), turn_back(a[3u * step], w3, q, rounding));
-            }
-        }
-    }
-    return size_of(size);
+    collected = stage(work, 4, size_of(collected));
+    collected = stage(work, 16, size_of(collected));
+    collected = stage(work, 64, size_of(collected));
+    return size_of(collected);
 }
 
 /* SPEC.md, 4.2: both halves windowed in place; the second becomes the next frame's first. */
 static void window_frame(airmark_t *detector, uint32_t e)
 {
     const int32_t rounding = (int32_t)(1u << (e + 1u));
+    const uint32_t shift = e + 2u;
+    /* Of the window's mirror image: its pairs begin with an even sample too, so they straddle those of the table. */
+    int32_t w2 = am_low(airmark_window[128]);
     for (uint32_t i = 0; i < 128; i++) {
         const uint32_t first = detector->earlier[i];
         const uint32_t second = detector->work[128 + i];
-        const int32_t w0 = airmark_window[2 * i];
-        const int32_t w1 = airmark_window[2 * i + 1];
-        const int32_t w2 = airmark_window[256 - 2 * i];
-        const int32_t w3 = airmark_window[255 - 2 * i];
-        detector->work[i] = am_pack(am_shift(am_low(first) * w0 + rounding, e + 2u),
-                                    am_shift(am_high(first) * w1 + rounding, e + 2u));
+        const uint32_t rising = airmark_window[i];
+        const uint32_t falling = airmark_window[127 - i];
+        detector->work[i] = am_pack(am_shift(am_low(first) * am_low(rising) + rounding, shift),
+                                    am_shift(am_high(first) * am_high(rising) + rounding, shift));
         detector->earlier[i] = second;
-        detector->work[128 + i] = am_pack(am_shift(am_low(second) * w2 + rounding, e + 2u),
-                                          am_shift(am_high(second) * w3 + rounding, e + 2u));
+        detector->work[128 + i] = am_pack(am_shift(am_low(second) * w2 + rounding, shift),
+                                          am_shift(am_high(second) * am_high(falling) + rounding, shift));
+        w2 = am_low(falling);
     }
 }
 
-/* Signs of one part as they are collected: bit j of strings of 231 bits. */
+/* The bits of one string as its parts come: signs shifted in at one end, faint parts noted. */
 typedef struct {
     uint32_t sign[2][8];
     uint32_t faint[2][8];
 } strings_t;
 
-static inline void note_part(strings_t *strings, uint32_t string, uint32_t j, int32_t part, uint32_t limit)
+/* Notes bit j of a string where the part is faint, which is seldom. */
+static inline void note_faint(strings_t *strings, uint32_t string, uint32_t j, int32_t part, uint32_t limit)
 {
-    const uint32_t bit = 1u << (j & 31u);
-    if (part < 0) {
-        strings->sign[string][j >> 5] |= bit;
-    }
     if ((uint32_t)part + limit < 2u * limit) {
-        strings->faint[string][j >> 5] |= bit;
+        strings->faint[string][j >> 5] |= 1u << (j & 31u);
     }
 }
 
-/* SPEC.md, 4.4 and 4.5, up to the faint parts. */
+/* The parts of X[k] and X[256 - k], SPEC.md, 4.4: real and imaginary. */
+static inline void spectrum(const uint32_t work[256], uint32_t k, int32_t up[2], int32_t down[2])
+{
+    const uint32_t a = work[airmark_reversed[k]];
+    const uint32_t b = work[airmark_reversed[256u - k]];
+    const uint32_t wave = airmark_wave[k];
+    const uint32_t mean = am_mean_pair(a, b);
+    const uint32_t difference = am_half_difference(a, b);
+    const uint32_t crossed = am_pack(am_low(difference), am_high(mean));
+    const int32_t p = am_cross(wave, crossed);
+    const int32_t m = am_dot(wave, crossed);
+    const int32_t real = am_low(mean) * 32768;
+    const int32_t imaginary = am_high(difference) * 32768;
+    up[0] = real + p;
+    up[1] = imaginary - m;
+    down[0] = real - p;
+    down[1] = -imaginary - m;
+}
+
+/*
+ * SPEC.md, 4.4 and 4.5, up to the faint parts. Bins k count up and bins 256 - k down, each pair from the same sums; what
+ * falls above the last used bin comes into bits that keep_frame leaves out.
+ */
 static void find_signs(const airmark_t *detector, uint32_t size, strings_t *strings)
 {
     const uint32_t limit = 1u << (size + 3u);
-    const uint32_t bins = detector->config.rate == 8000u ? 99u : (uint32_t)AM_BINS;
-    for (uint32_t k = AM_FIRST_BIN; k <= 128u; k++) {
-        const uint32_t a = detector->work[airmark_reversed[k]];
-        const uint32_t b = detector->work[airmark_reversed[256u - k]];
-        const uint32_t wave = airmark_wave[k];
-        const uint32_t mean = am_mean_pair(a, b);
-        const uint32_t difference = am_half_difference(a, b);
-        const uint32_t crossed = am_pack(am_low(difference), am_high(mean));
-        const int32_t p = am_cross(wave, crossed);
-        const int32_t m = am_dot(wave, crossed);
-        const int32_t real = am_low(mean) * 32768;
-        const int32_t imaginary = am_high(difference) * 32768;
-        const uint32_t j = k - AM_FIRST_BIN;
-        if (j < bins) {
-            note_part(strings, 0, j, real + p, limit);
-            note_part(strings, 1, j, imaginary - m, limit);
+    int32_t up[2];
+    int32_t down[2];
+    /* Signs of the rising bins enter at the top and move down, those of the falling ones enter at the bottom. */
+    uint32_t up_real = 0;
+    uint32_t up_imaginary = 0;
+    uint32_t down_real = 0;
+    uint32_t down_imaginary = 0;
+    for (uint32_t k = AM_FIRST_BIN; k < 128u; k++) {
+        const uint32_t rising = k - AM_FIRST_BIN;
+        const uint32_t falling = 256u - AM_FIRST_BIN - k;
+        spectrum(detector->work, k, up, down);
+        up_real = up_real >> 1 | ((uint32_t)up[0] & 0x80000000u);
+        up_imaginary = up_imaginary >> 1 | ((uint32_t)up[1] & 0x80000000u);
+        down_real = down_real << 1 | (uint32_t)down[0] >> 31;
+        down_imaginary = down_imaginary << 1 | (uint32_t)down[1] >> 31;
+        note_faint(strings, 0, rising, up[0], limit);
+        note_faint(strings, 1, rising, up[1], limit);
+        note_faint(strings, 0, falling, down[0], limit);
+        note_faint(strings, 1, falling, down[1], limit);
+        if ((rising & 31u) == 31u) {
+            strings->sign[0][rising >> 5] = up_real;
+            strings->sign[1][rising >> 5] = up_imaginary;
         }
-        const uint32_t mirrored = 256u - AM_FIRST_BIN - k;
-        if (k < 128u && mirrored < bins) {
-            note_part(strings, 0, mirrored, real - p, limit);
-            note_part(strings, 1, mirrored, -imaginary - m, limit);
+        if ((falling & 31u) == 0) {
+            strings->sign[0][falling >> 5] = down_real;
+            strings->sign[1][falling >> 5] = down_imaginary;
         }
     }
+    /* The middle bin, index 118, has no partner. The rising ones came to 117, the falling ones from 127 to 119. */
+    spectrum(detector->work, 128, up, down);
+    note_faint(strings, 0, 118, up[0], limit);
+    note_faint(strings, 1, 118, up[1], limit);
+    up_real = up_real >> 1 | ((uint32_t)up[0] & 0x80000000u);
+    up_imaginary = up_imaginary >> 1 | ((uint32_t)up[1] & 0x80000000u);
+    strings->sign[0][3] = up_real >> 9 | down_real << 23;
+    strings->sign[1][3] = up_imaginary >> 9 | down_imaginary << 23;
 }
 
 static inline uint32_t draw(uint32_t *state)
@@ -186,8 +228,8 @@ static void keep_frame(airmark_t *detector, const strings_t *strings)
                 ((strings->sign[string][i] & ~faint) | (drawn & faint)) & lanes[i];
         }
     }
-    const uint32_t faint = strings->faint[0][7] | strings->faint[1][7] << 7;
-    const uint32_t sign = strings->sign[0][7] | strings->sign[1][7] << 7;
+    const uint32_t faint = (strings->faint[0][7] & 0x7Fu) | (strings->faint[1][7] & 0x7Fu) << 7;
+    const uint32_t sign = (strings->sign[0][7] & 0x7Fu) | (strings->sign[1][7] & 0x7Fu) << 7;
     const uint32_t drawn = draw(&detector->drawn);
     const uint32_t rest = ((sign & ~faint) | (drawn & faint)) & (lanes[7] | lanes[7] << 7);
     detector->frame_rests[slot] = (uint16_t)rest;
@@ -199,15 +241,17 @@ static void keep_frame(airmark_t *detector, const strings_t *strings)
 static void make_frame(airmark_t *detector)
 {
     strings_t strings;
-    const uint32_t loud = (uint32_t)detector->loud[0] | detector->loud[1];
-    if (loud == 0) {
+    const uint32_t e = size_of(detector->changed[0] | detector->changed[1]);
+    if (e == 0) {
         memset(strings.sign, 0, sizeof strings.sign);
         memset(strings.faint, 0xFF, sizeof strings.faint);
         strings.faint[0][7] = strings.faint[1][7] = 0x7Fu;
         memcpy(detector->earlier, detector->work + 128, sizeof detector->earlier);
     } else {
-        memset(&strings, 0, sizeof strings);
-        window_frame(detector, am_bits(loud));
+        for (uint32_t i = 0; i < 8; i++) {
+            strings.faint[0][i] = strings.faint[1][i] = 0;
+        }
+        window_frame(detector, e);
         find_signs(detector, airmark_frames_transform(detector->work), &strings);
     }
     keep_frame(detector, &strings);
@@ -215,30 +259,62 @@ static void make_frame(airmark_t *detector)
 
 void airmark_frames_add(airmark_t *detector, const int16_t *samples, uint32_t count, size_t stride)
 {
-    const bool narrow = detector->config.rate == 8000u;
-    int32_t previous = detector->previous;
-    uint32_t loud = detector->loud[1];
     uint32_t fill = detector->fill;
-    for (const uint32_t end = fill + count; fill < end; fill++) {
-        const int32_t sample = *samples;
-        const int32_t d = am_saturate(sample - previous);
-        previous = sample;
-        loud |= (uint32_t)(d < 0 ? ~d : d);
-        if (narrow) {
-            /* Every second sample is zero. */
-            detector->work[128u + fill] = am_pack(d, 0);
-        } else if ((fill & 1u) == 0) {
-            detector->work[128u + fill / 2u] = am_pack(d, 0);
-        } else {
-            detector->work[128u + fill / 2u] |= am_pack(0, d);
+    uint32_t changed = detector->changed[1];
+    /* The last sample in the upper half, so that with the next two it makes what is subtracted from them. */
+    uint32_t last = am_pack(0, detector->previous);
+    if (detector->config.rate == 8000u) {
+        /* Every second sample is zero. */
+        for (uint32_t i = 0; i < count; i++) {
+            const uint32_t next = am_pack(samples[i * stride], 0);
+            const uint32_t d = am_saturated_sub_pair(next, last >> 16) & 0xFFFFu;
+            detector->work[128u + fill] = d;
+            changed |= changes(d) & 0xFFFFu;
+            last = next << 16;
+            fill++;
         }
-        /* Not past the last one: a stride may lead out of the caller's memory. */
-        if (fill + 1u < end) {
-            samples += stride;
+    } else {
+        if (count > 0 && (fill & 1u) != 0) {
+            const uint32_t next = am_pack(0, *samples);
+            const uint32_t d = am_saturated_sub_pair(next, last) & 0xFFFF0000u;
+            detector->work[128u + fill / 2u] |= d;
+            changed |= changes(d);
+            last = next;
+            fill++;
+            count--;
+            samples += count > 0 ? stride : 0;
+        }
+        uint32_t *word = &detector->work[128u + fill / 2u];
+        fill += count;
+        if (stride == 1) {
+            for (; count >= 2; count -= 2) {
+                const uint32_t next = am_load_pair(samples);
+                const uint32_t d = am_saturated_sub_pair(next, last >> 16 | next << 16);
+                *word++ = d;
+                changed |= changes(d);
+                last = next;
+                samples += 2;
+            }
+        }
+        for (; count >= 2; count -= 2) {
+            const uint32_t next = am_pack(samples[0], samples[stride]);
+            const uint32_t d = am_saturated_sub_pair(next, last >> 16 | next << 16);
+            *word++ = d;
+            changed |= changes(d);
+            last = next;
+            /* Not past the end: a stride may lead out of the caller's memory. */
+            samples += count > 2 ? 2u * stride : 0;
+        }
+        if (count > 0) {
+            const uint32_t next = am_pack(*samples, 0);
+            const uint32_t d = am_saturated_sub_pair(next, last >> 16) & 0xFFFFu;
+            *word = d;
+            changed |= changes(d) & 0xFFFFu;
+            last = next << 16;
         }
     }
-    detector->previous = (int16_t)previous;
-    detector->loud[1] = (uint16_t)loud;
+    detector->previous = (int16_t)am_high(last);
+    detector->changed[1] = changed;
     detector->fill = (uint16_t)fill;
 }
 
@@ -251,8 +327,8 @@ bool airmark_frames_make(airmark_t *detector)
         memcpy(detector->earlier, detector->work + 128, sizeof detector->earlier);
         detector->first_half = false;
     }
-    detector->loud[0] = detector->loud[1];
-    detector->loud[1] = 0;
+    detector->changed[0] = detector->changed[1];
+    detector->changed[1] = 0;
     detector->fill = 0;
     return whole;
 }

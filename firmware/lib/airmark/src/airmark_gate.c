@@ -32,10 +32,51 @@ static inline uint32_t level_of_bit(const uint32_t planes[3], uint32_t bit)
     return ((planes[0] >> bit) & 1u) | ((planes[1] >> bit) & 1u) << 1 | ((planes[2] >> bit) & 1u) << 2;
 }
 
-/* 5.1 and 5.2: the products of the newest frame, and the planes they are shifted into. */
-static void take_products(airmark_t *detector)
+/* Ones in four words, 0..128. */
+static inline uint32_t ones4(uint32_t a, uint32_t b, uint32_t c, uint32_t d)
+{
+#if defined(AIRMARK_POPCOUNT)
+    return am_ones(a) + am_ones(b) + am_ones(c) + am_ones(d);
+#else
+    uint32_t twos;
+    uint32_t ones = am_add3(a, b, c, &twos);
+    /* Lanes of two bits hold ones + d, 0..4, and twice as much of the rest. */
+    ones -= (ones >> 1) & 0x55555555u;
+    d -= (d >> 1) & 0x55555555u;
+    twos -= (twos >> 1) & 0x55555555u;
+    ones = (ones & 0x33333333u) + ((ones >> 2) & 0x33333333u) + (d & 0x33333333u) + ((d >> 2) & 0x33333333u);
+    twos = (twos & 0x33333333u) + ((twos >> 2) & 0x33333333u);
+    ones = (ones & 0x0F0F0F0Fu) + ((ones >> 4) & 0x0F0F0F0Fu);
+    twos = (twos & 0x0F0F0F0Fu) + ((twos >> 4) & 0x0F0F0F0Fu);
+    return am_sum_bytes(ones + (twos << 1)); /* at most 32 a byte */
+#endif
+}
+
+/* 5.1 and 5.2 of one lag and band: a product into the planes, and what the powers gain and lose by it. */
+static inline void take_product(airmark_t *detector, uint32_t phase, uint32_t lag, uint32_t b, int32_t product)
 {
     static const uint8_t squares[8] = {49, 25, 9, 1, 1, 9, 25, 49};
+    int8_t *const last = &detector->products[phase][lag - 1u][b];
+    const int32_t block = detector->blocks[lag - 1u][b] + product - *last;
+    *last = (int8_t)product;
+    detector->blocks[lag - 1u][b] = (int16_t)block;
+
+    const uint32_t level = (uint32_t)am_clamp((int32_t)((uint32_t)(block + 256) >> 3) - 28, 0, 7);
+    uint32_t *const planes = detector->planes[phase][lag - 1u][b];
+    uint16_t *power = &detector->power[phase][AM_WHOLE][b / AM_LOW_BANDS];
+    *power = (uint16_t)(*power + squares[level] - squares[level_of_bit(planes, 31u - lag)]);
+    if (detector->config.early) {
+        power = &detector->power[phase][AM_HALF][b / AM_LOW_BANDS];
+        *power = (uint16_t)(*power + squares[level] - squares[level_of_bit(planes, 15u - lag)]);
+    }
+    planes[0] = planes[0] << 1 | (level & 1u);
+    planes[1] = planes[1] << 1 | (level >> 1 & 1u);
+    planes[2] = planes[2] << 1 | level >> 2;
+}
+
+/* 5.1 and 5.2 of the newest frame. */
+static void take_products(airmark_t *detector)
+{
     const uint32_t phase = (detector->frames - 1u) & 3u;
     const uint32_t bands = detector->config.rate == 8000u ? AM_LOW_BANDS : AIRMARK_BANDS;
     for (uint32_t b = 0; b < bands; b++) {
@@ -47,24 +88,9 @@ static void take_products(airmark_t *detector)
             const uint32_t slot =
                 detector->newest >= age ? detector->newest - age : detector->newest + AIRMARK_RING - age;
             am_band_words(detector, slot, b, older);
-            const uint32_t apart = am_ones(newest[0] ^ older[0]) + am_ones(newest[1] ^ older[1]) +
-                                   am_ones(newest[2] ^ older[2]) + am_ones(newest[3] ^ older[3]);
-            const int32_t product = am_used(detector, b) - (int32_t)apart;
-            int8_t *const last = &detector->products[phase][lag - 1u][b];
-            const int32_t block = detector->blocks[lag - 1u][b] + product - *last;
-            *last = (int8_t)product;
-            detector->blocks[lag - 1u][b] = (int16_t)block;
-
-            const uint32_t level = (uint32_t)am_clamp((int32_t)((uint32_t)(block + 256) >> 3) - 28, 0, 7);
-            uint32_t *const planes = detector->planes[phase][lag - 1u][b];
-            for (uint32_t span = 0; span < 2; span++) {
-                const uint32_t leaving = level_of_bit(planes, (span == AM_WHOLE ? 31u : 15u) - lag);
-                uint16_t *const power = &detector->power[phase][span][b / AM_LOW_BANDS];
-                *power = (uint16_t)(*power + squares[level] - squares[leaving]);
-            }
-            planes[0] = planes[0] << 1 | (level & 1u);
-            planes[1] = planes[1] << 1 | (level >> 1 & 1u);
-            planes[2] = planes[2] << 1 | level >> 2;
+            const uint32_t apart = ones4(newest[0] ^ older[0], newest[1] ^ older[1], newest[2] ^ older[2],
+                                         newest[3] ^ older[3]);
+            take_product(detector, phase, lag, b, am_used(detector, b) - (int32_t)apart);
         }
     }
 }
@@ -125,21 +151,37 @@ static void take_level(airmark_t *detector, uint32_t key, uint32_t span, uint32_
         state->told_agreement[span] = 0;
     }
     uint16_t *const levels = state->levels[span];
-    memmove(levels + 1, levels, (AIRMARK_LEVELS - 1) * sizeof levels[0]);
+    for (uint32_t i = AIRMARK_LEVELS - 1; i > 0; i--) {
+        levels[i] = levels[i - 1u];
+    }
     levels[0] = (uint16_t)level;
     const uint32_t middle = levels[2];
     if (middle < (span == AM_WHOLE ? WHOLE_LEAST : HALF_LEAST) || middle <= levels[3] || middle <= levels[4] ||
         middle < levels[1] || middle < levels[0]) {
         return;
     }
-    if (detector->queued == AIRMARK_QUEUE) {
+    uint32_t at = detector->queued;
+    if (at == AIRMARK_QUEUE) {
+        /* The lowest gives way, the oldest of several; not the one being worked on. */
         detector->dropped = (uint16_t)(detector->dropped + (detector->dropped < 65535u));
-        return;
+        at = detector->step > 0 ? 1u : 0u;
+        for (uint32_t i = at + 1u; i < AIRMARK_QUEUE; i++) {
+            at = detector->queue[i].level < detector->queue[at].level ? i : at;
+        }
+        if (detector->queue[at].level >= middle) {
+            return;
+        }
+        for (; at + 1u < AIRMARK_QUEUE; at++) {
+            detector->queue[at] = detector->queue[at + 1u];
+        }
+    } else {
+        detector->queued++;
     }
-    airmark_place_t *const place = &detector->queue[detector->queued++];
+    airmark_place_t *const place = &detector->queue[at];
     place->frame = detector->frames - 1u - 2u - (span == AM_WHOLE ? AM_WHOLE_FRAMES - 1u : AM_HALF_FRAMES - 1u);
     place->key = (uint8_t)key;
     place->half = (uint8_t)span;
+    place->level = (uint16_t)middle;
 }
 
 void airmark_gate(airmark_t *detector)

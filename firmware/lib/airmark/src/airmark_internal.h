@@ -20,7 +20,7 @@
 #endif
 #endif
 
-#if AIRMARK_DSP && !defined(AIRMARK_DSP_EMULATED)
+#if AIRMARK_DSP
 #include <arm_acle.h>
 #endif
 
@@ -34,12 +34,28 @@ enum {
     AM_LOW_BANDS = 2,
     AM_WHOLE = 0,
     AM_HALF = 1,
-    AM_TEMPLATE_STEPS = 7,
-    AM_WHOLE_STEPS = 24,
-    AM_HALF_STEPS = 8,
+    AM_TEMPLATE_STEPS = 10,
+    AM_CONFIRM_STEPS = 20,
     AM_LOW_HANDICAP_Q8 = 77,
     AM_HALF_HANDICAP_Q8 = 102
 };
+
+/*
+ * Keeps GCC from moving memory accesses across: in long straight code its scheduler would load all operands first, and store
+ * them again for want of registers.
+ */
+#if defined(__GNUC__)
+#define AM_IN_ORDER() __asm__ volatile("" ::: "memory")
+#else
+#define AM_IN_ORDER() ((void)0)
+#endif
+
+/* Keeps a constant in a register: as an immediate operand it would rule out a shifted one beside it. */
+#if AIRMARK_DSP
+#define AM_IN_REGISTER(constant) __asm__("" : "+r"(constant))
+#else
+#define AM_IN_REGISTER(constant) ((void)0)
+#endif
 
 /* ---- arithmetic ---------------------------------------------------------------------------------------------- */
 
@@ -60,7 +76,26 @@ static inline int32_t am_signed(uint32_t bits)
 /* Pairs of 16-bit numbers in a word: the low half is the real part or the earlier sample. */
 static inline uint32_t am_pack(int32_t low, int32_t high)
 {
+#if AIRMARK_DSP
+    /* No intrinsic has it, and compilers do not find it. */
+    uint32_t pair;
+    __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(pair) : "r"(low), "r"(high));
+    return pair;
+#else
     return ((uint32_t)low & 0xFFFFu) | ((uint32_t)high << 16);
+#endif
+}
+
+/* Two samples that lie one after the other. */
+static inline uint32_t am_load_pair(const int16_t *samples)
+{
+#if AIRMARK_DSP && !defined(__ARM_BIG_ENDIAN)
+    uint32_t pair;
+    memcpy(&pair, samples, sizeof pair);
+    return pair;
+#else
+    return am_pack(samples[0], samples[1]);
+#endif
 }
 
 static inline int32_t am_low(uint32_t pair)
@@ -125,7 +160,7 @@ static inline uint32_t am_add3(uint32_t a, uint32_t b, uint32_t c, uint32_t *car
 /* Sum of the four bytes. */
 static inline uint32_t am_sum_bytes(uint32_t x)
 {
-#if AIRMARK_DSP && !defined(AIRMARK_DSP_EMULATED)
+#if AIRMARK_DSP
     return __usad8(x, 0);
 #else
     x = (x & 0x00FF00FFu) + ((x >> 8) & 0x00FF00FFu);
@@ -176,6 +211,37 @@ static inline uint32_t am_counted(const am_counter_t *counter, uint32_t last)
 #endif
 }
 
+/* Ones in planes of lanes that count up to 16, each plane with its weight: 0..512. */
+static inline uint32_t am_ones_of_planes(uint32_t ones, uint32_t twos, uint32_t fours, uint32_t eights, uint32_t sixteens)
+{
+#if defined(AIRMARK_POPCOUNT)
+    return am_ones(ones) + 2u * am_ones(twos) + 4u * am_ones(fours) + 8u * am_ones(eights) + 16u * am_ones(sixteens);
+#else
+    uint32_t pairs = 0x55555555u;
+    uint32_t nibbles = 0x33333333u;
+    AM_IN_REGISTER(pairs);
+    AM_IN_REGISTER(nibbles);
+    ones -= (ones >> 1) & pairs;
+    twos -= (twos >> 1) & pairs;
+    fours -= (fours >> 1) & pairs;
+    eights -= (eights >> 1) & pairs;
+    sixteens -= (sixteens >> 1) & pairs;
+    ones = (ones & nibbles) + ((ones >> 2) & nibbles);
+    twos = (twos & nibbles) + ((twos >> 2) & nibbles);
+    fours = (fours & nibbles) + ((fours >> 2) & nibbles);
+    eights = (eights & nibbles) + ((eights >> 2) & nibbles);
+    sixteens = (sixteens & nibbles) + ((sixteens >> 2) & nibbles);
+    ones += twos << 1; /* at most 12 a nibble */
+    fours += eights << 1;
+    uint32_t bytes = 0x0F0F0F0Fu;
+    AM_IN_REGISTER(bytes);
+    ones = (ones & bytes) + ((ones >> 4) & bytes);
+    fours = (fours & bytes) + ((fours >> 4) & bytes);
+    sixteens = (sixteens & bytes) + ((sixteens >> 4) & bytes);
+    return am_sum_bytes(ones + (fours << 2) + (sixteens << 4)); /* at most 128 a byte */
+#endif
+}
+
 /* Ones in eight words, 0..256. */
 static inline uint32_t am_ones8(const uint32_t words[8])
 {
@@ -186,7 +252,7 @@ static inline uint32_t am_ones8(const uint32_t words[8])
     return am_counted(&counter, words[7]);
 }
 
-/* n / d, both unsigned, d > 0, where the quotient fits 32 bits. 64 steps; no library call on any processor. */
+/* n / d, both unsigned, d > 0, where the quotient fits 32 bits: n >> 32 < d. 32 steps; no library call on any processor. */
 uint32_t airmark_divide(uint64_t n, uint32_t d);
 /* floor(sqrt(n)) and floor(cbrt(n)). */
 uint32_t airmark_square_root(uint64_t n);
@@ -194,10 +260,12 @@ uint32_t airmark_cube_root(uint64_t n);
 
 /* ---- kernels on pairs of 16-bit numbers ------------------------------------------------------------------------ */
 
-#if AIRMARK_DSP && !defined(AIRMARK_DSP_EMULATED)
+#if AIRMARK_DSP
 /* Sums of halves modulo 2^16, which here never overflow. */
 static inline uint32_t am_add_pair(uint32_t a, uint32_t b) { return (uint32_t)__sadd16(am_signed(a), am_signed(b)); }
 static inline uint32_t am_sub_pair(uint32_t a, uint32_t b) { return (uint32_t)__ssub16(am_signed(a), am_signed(b)); }
+/* Differences limited to 16 bits. */
+static inline uint32_t am_saturated_sub_pair(uint32_t a, uint32_t b) { return (uint32_t)__qsub16(am_signed(a), am_signed(b)); }
 /* a - j b and a + j b. */
 static inline uint32_t am_sub_turned(uint32_t a, uint32_t b) { return (uint32_t)__ssax(am_signed(a), am_signed(b)); }
 static inline uint32_t am_add_turned(uint32_t a, uint32_t b) { return (uint32_t)__sasx(am_signed(a), am_signed(b)); }
@@ -219,6 +287,10 @@ static inline uint32_t am_add_pair(uint32_t a, uint32_t b)
 static inline uint32_t am_sub_pair(uint32_t a, uint32_t b)
 {
     return am_pack(am_low(a) - am_low(b), am_high(a) - am_high(b));
+}
+static inline uint32_t am_saturated_sub_pair(uint32_t a, uint32_t b)
+{
+    return am_pack(am_saturate(am_low(a) - am_low(b)), am_saturate(am_high(a) - am_high(b)));
 }
 static inline uint32_t am_sub_turned(uint32_t a, uint32_t b)
 {
@@ -262,13 +334,13 @@ static inline int32_t am_cross_add(uint32_t a, uint32_t b, int32_t c)
 
 extern const uint32_t airmark_wave[512];            /* (cos, sin) of k/512 of a turn, Q15 */
 extern const uint16_t airmark_turns[AIRMARK_BANDS]; /* SPEC.md, 7.2, U */
-extern const uint16_t airmark_window[257]; /* SPEC.md, 4.2; the second half is its mirror image */
+extern const uint32_t airmark_window[129];          /* samples 2 i and 2 i + 1 of SPEC.md, 4.2, w */
 extern const uint16_t airmark_roots[192];  /* SPEC.md, 5.3, T */
 extern const uint8_t airmark_reversed[256]; /* base-4 digits reversed */
 #if AIRMARK_RESAMPLE
 extern const int16_t airmark_filter_32[24];
-extern const int16_t airmark_filter_44[64][32];
-extern const int16_t airmark_filter_48[32];
+extern const int16_t airmark_filter_44[64][24];
+extern const int16_t airmark_filter_48[24];
 #endif
 
 /* (cos, sin) of index k modulo 512. */
@@ -285,30 +357,37 @@ static inline uint32_t am_turn(uint32_t b, int32_t lag, int32_t drift_ppm_q4)
 
 /* ---- frames in the ring ------------------------------------------------------------------------------------------ */
 
-/* Which words make a band's two (SPEC.md, 4.6); masks of its used lanes. */
-typedef struct {
-    uint8_t first;
-    uint8_t left;
-    uint8_t right;
-    uint32_t left_mask;
-    uint32_t right_mask;
-} am_band_t;
-
-extern const am_band_t airmark_bands[AIRMARK_BANDS];
-
-/* The band's words of a frame: real first and second, imaginary first and second. slot: in the ring. */
+/* The band's words of a frame, SPEC.md, 4.6: real and imaginary first, real and imaginary second. slot: in the ring. */
 static inline void am_band_words(const airmark_t *detector, uint32_t slot, uint32_t b, uint32_t words[4])
 {
-    const am_band_t *const band = &airmark_bands[b];
-    const uint32_t *const frame = detector->frame_words[slot];
-    words[0] = frame[band->first];
-    words[1] = (frame[band->left] & band->left_mask) | (frame[band->right] & band->right_mask);
-    words[2] = frame[7 + band->first];
-    words[3] = (frame[7 + band->left] & band->left_mask) | (frame[7 + band->right] & band->right_mask);
-    if (b == AIRMARK_BANDS - 1) {
-        const uint32_t rest = detector->frame_rests[slot];
-        words[1] |= rest & 0x7Fu;
-        words[3] |= rest >> 7;
+    const uint32_t *const real = detector->frame_words[slot];
+    const uint32_t *const imaginary = real + 7;
+    const uint32_t rest = detector->frame_rests[slot];
+    switch (b) {
+    case 0:
+        words[0] = real[0];
+        words[1] = imaginary[0];
+        words[2] = real[1] & 0x01FFFFFFu;
+        words[3] = imaginary[1] & 0x01FFFFFFu;
+        break;
+    case 1:
+        words[0] = real[2];
+        words[1] = imaginary[2];
+        words[2] = (real[1] & 0xFE000000u) | (real[3] & 0x0007FFFFu);
+        words[3] = (imaginary[1] & 0xFE000000u) | (imaginary[3] & 0x0007FFFFu);
+        break;
+    case 2:
+        words[0] = real[4];
+        words[1] = imaginary[4];
+        words[2] = (real[3] & 0xFFF80000u) | (real[5] & 0x00001FFFu);
+        words[3] = (imaginary[3] & 0xFFF80000u) | (imaginary[5] & 0x00001FFFu);
+        break;
+    default:
+        words[0] = real[6];
+        words[1] = imaginary[6];
+        words[2] = (real[5] & 0xFFFFE000u) | (rest & 0x7Fu);
+        words[3] = (imaginary[5] & 0xFFFFE000u) | rest >> 7;
+        break;
     }
 }
 
@@ -324,6 +403,16 @@ static inline int32_t am_used(const airmark_t *detector, uint32_t b)
 {
     static const uint8_t used[2][AIRMARK_BANDS] = {{57, 58, 58, 58}, {57, 42, 0, 0}};
     return used[detector->config.rate == 8000u ? 1 : 0][b];
+}
+
+/* Lanes of used bins in the band's first and second word. */
+static inline const uint32_t *am_lanes(const airmark_t *detector, uint32_t b)
+{
+    static const uint32_t lanes[2][AIRMARK_BANDS][2] = {
+        {{0xFFFFFFFFu, 0x01FFFFFFu}, {0xFFFFFFFFu, 0xFE07FFFFu}, {0xFFFFFFFFu, 0xFFF81FFFu}, {0xFFFFFFFFu, 0xFFFFE07Fu}},
+        {{0xFFFFFFFFu, 0x01FFFFFFu}, {0xFFFFFFFFu, 0xFE000007u}, {0, 0}, {0, 0}},
+    };
+    return lanes[detector->config.rate == 8000u ? 1 : 0][b];
 }
 
 /* ---- stages, one file each ---------------------------------------------------------------------------------------- */

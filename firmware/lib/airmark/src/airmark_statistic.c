@@ -3,18 +3,18 @@
 
 uint32_t airmark_divide(uint64_t n, uint32_t d)
 {
-    uint64_t rest = 0;
-    uint32_t quotient = 0;
-    for (uint32_t i = 0; i < 64; i++) {
-        rest = rest << 1 | n >> 63;
-        n <<= 1;
-        quotient <<= 1;
-        if (rest >= d) {
+    uint32_t rest = (uint32_t)(n >> 32);
+    uint32_t digits = (uint32_t)n;
+    for (uint32_t i = 0; i < 32; i++) {
+        const uint32_t overflow = rest >> 31;
+        rest = rest << 1 | digits >> 31;
+        digits <<= 1;
+        if (overflow != 0 || rest >= d) {
             rest -= d;
-            quotient |= 1u;
+            digits |= 1u;
         }
     }
-    return quotient;
+    return digits;
 }
 
 uint32_t airmark_square_root(uint64_t n)
@@ -51,8 +51,8 @@ int32_t airmark_statistic(int32_t agreement, uint32_t variance, int64_t third)
     }
     const uint32_t r = airmark_square_root((uint64_t)variance << 20);
     const uint32_t z = airmark_divide((uint64_t)(uint32_t)agreement << 26, r);
-    const uint32_t a = third < 0 ? 0 : airmark_divide((uint64_t)third << 20, variance);
-    const uint32_t ratio = airmark_divide((uint64_t)6144 * a, r);
+    const uint32_t a = third < 0 ? 0 : airmark_divide((uint64_t)third << 16, variance);
+    const uint32_t ratio = airmark_divide((uint64_t)98304 * a, r);
     const uint32_t skew = ratio < 4096u ? 4096u : ratio;
     const uint64_t y = ((uint64_t)1 << 36) + ((uint64_t)z * skew >> 1);
     const uint32_t root = airmark_cube_root(y << 21);

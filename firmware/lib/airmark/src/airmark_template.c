@@ -5,8 +5,7 @@ enum {
     LEAST_Q8 = 768,
     MAX_GROUPS = 8, /* of four repetitions, in a whole mark */
     ZERO_DRIFT = AIRMARK_DRIFTS / 2,
-    DRIFT_STEP_Q4 = 400,
-    PARTS = 20 /* five chains of four bands */
+    DRIFT_STEP_Q4 = 400
 };
 
 /* Sums of a part: A of SPEC.md, 7.1, for all q; the energy itself has no imaginary part. */
@@ -47,15 +46,16 @@ static inline uint32_t nibbles(const uint32_t planes[3], uint32_t offset)
         pairs; \
         sums->real[q] = real; \
         sums->imaginary[q] = imaginary; \
+        AM_IN_ORDER(); \
     } while (0)
 
 /* 2 minus the ones of a lane, (real, imaginary), from words that hold four lanes' nibbles in either half. */
 static inline uint32_t lane_of(uint32_t word, uint32_t lane)
 {
-    return am_sub_pair(0x00020002u, (word >> (4u * lane)) & 0x000F000Fu);
+    return am_sub_pair(0x00020002u, (word >> lane) & 0x000F000Fu);
 }
 
-/* Adds the products of one lane, whose nibbles begin at bit 4 lane of either half of the groups' words: all lags unrolled. */
+/* Adds the products of one lane, whose nibbles begin at bit `lane` of either half of the groups' words: all lags unrolled. */
 static inline void add_lane(const uint32_t words[MAX_GROUPS], uint32_t groups, uint32_t lane, sums_t *sums)
 {
     const uint32_t z0 = lane_of(words[0], lane);
@@ -98,8 +98,8 @@ static void add_word(const uint32_t planes[MAX_GROUPS][2][3], uint32_t groups, u
         }
         for (uint32_t half = 0; half < 2; half++) {
             const uint32_t used = lanes >> (16u * half + offset);
-            for (uint32_t lane = 0; lane < 4; lane++) {
-                if ((used >> (4u * lane) & 1u) != 0) {
+            for (uint32_t lane = 0; lane < 16u; lane += 4) {
+                if ((used >> lane & 1u) != 0) {
                     add_lane(words[half], groups, lane, sums);
                 }
             }
@@ -111,11 +111,7 @@ static void add_word(const uint32_t planes[MAX_GROUPS][2][3], uint32_t groups, u
 static void chain_sums(const airmark_t *detector, uint32_t frame, uint32_t b, uint32_t column, uint32_t groups,
                        sums_t *sums)
 {
-    static const uint32_t used[2][AIRMARK_BANDS][2] = {
-        {{0xFFFFFFFFu, 0x01FFFFFFu}, {0xFFFFFFFFu, 0xFE07FFFFu}, {0xFFFFFFFFu, 0xFFF81FFFu}, {0xFFFFFFFFu, 0xFFFFE07Fu}},
-        {{0xFFFFFFFFu, 0x01FFFFFFu}, {0xFFFFFFFFu, 0xFE000007u}, {0, 0}, {0, 0}},
-    };
-    const uint32_t *const lanes = used[detector->config.rate == 8000u ? 1 : 0][b];
+    const uint32_t *const lanes = am_lanes(detector, b);
     memset(sums, 0, sizeof *sums);
     if (lanes[0] == 0) {
         return;
@@ -126,17 +122,18 @@ static void chain_sums(const airmark_t *detector, uint32_t frame, uint32_t b, ui
         uint32_t words[4][4];
         for (uint32_t i = 0; i < 4; i++) {
             am_band_words(detector, slot, b, words[i]);
-            if ((column >> (31u - 4u * g - i) & 1u) != 0) {
-                for (uint32_t w = 0; w < 4; w++) {
-                    words[i][w] = ~words[i][w];
-                }
-            }
+            const uint32_t sign = 0u - (column >> 31);
+            column <<= 1;
+            words[i][0] ^= sign;
+            words[i][1] ^= sign;
+            words[i][2] ^= sign;
+            words[i][3] ^= sign;
             slot += AM_BLOCK_FRAMES;
             slot -= slot >= AIRMARK_RING ? AIRMARK_RING : 0u;
         }
         for (uint32_t half = 0; half < 2; half++) {
             for (uint32_t part = 0; part < 2; part++) {
-                const uint32_t w = 2u * part + half;
+                const uint32_t w = 2u * half + part;
                 count4(words[0][w], words[1][w], words[2][w], words[3][w], planes[half][g][part]);
             }
         }
@@ -243,8 +240,7 @@ am_result_t airmark_template(airmark_t *detector, uint32_t step)
     if (step == 0) {
         memset(&detector->scratch, 0, sizeof detector->scratch);
     }
-    const uint32_t end = 3u * step + 3u < PARTS ? 3u * step + 3u : (uint32_t)PARTS;
-    for (uint32_t part = 3u * step; part < end; part++) {
+    for (uint32_t part = 2u * step; part < 2u * step + 2u; part++) {
         const uint32_t chain = part / 4u;
         const uint32_t b = part % 4u;
         sums_t sums;

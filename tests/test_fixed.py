@@ -128,7 +128,7 @@ def test_no_entry_of_a_table_is_near_a_tie():
     angles = [2 * pi * k / 512 for k in range(512)]
     values = [32_767 * f(a) for a in angles for f in (sin, cos)] + [32_752 * sin(pi * n / 512) for n in range(512)]
     values += [2**22 / sqrt(256 * (i + 64) + 128) for i in range(192)]
-    values += [2**24 / sqrt(r * (r - 1) * bins) for r in (16, 32) for bins in (231, 115, 99)]
+    values += [2**24 / sqrt(r * (r - 1) * bins / 2) for r in (16, 32) for bins in (231, 115, 99)]
     assert min(abs(value % 1 - 0.5) for value in values) > 1e-6
 
 
@@ -454,12 +454,14 @@ def turn(b: int, lag: int, drift: int) -> tuple[int, int]:
 @pytest.mark.parametrize("span", [WHOLE, HALF])
 def test_template(span: Span, hz: int):
     rate, r = RATES[hz], span.repetitions
-    frames = random_frames(span.length + 2, hz, alike=0.3)
+    frames = random_frames(span.length + 1, hz, alike=0.3)
     of_key = columns()[0]
     strings = unpack(frames)
-    chains = [template.chain_sums(frames[c::4][:r], tables.signs(tuple(of_key), span), rate) for c in range(6)]
+    chains = [
+        template.chain_sums(frames[c::4][:r], tables.signs(tuple(of_key), span), rate) for c in range(template.CHAINS)
+    ]
     used = [range(EDGES[b], min(EDGES[b + 1], rate.used_bins)) for b in range(4)]
-    for c in (0, 5):
+    for c in (0, 4):
         for b in range(4):
             bit = [int(sign(of_key, span, n, b) < 0) for n in range(r)]
             sums = np.zeros(r // 4, complex)
@@ -478,7 +480,7 @@ def test_template(span: Span, hz: int):
         for i in range(3):
             for k in (0, 3, 8, 16):
                 e = 0
-                for c in range(i, i + 4):
+                for c in (i, i + 2):
                     for b in range(bands):
                         y = 0
                         for q in range(1, r // 4):
@@ -503,8 +505,8 @@ def one_decision(e: Ints, n: int, span: Span, rate: Rate) -> tuple[bool, int, in
                 if best is None or e[group, i, k] > e[group][best]:
                     best = i, k
         r = span.repetitions
-        over = int(e[group][best]) - 2 * r * bins
-        zs.append((over * round(2**24 / sqrt(r * (r - 1) * bins))) >> 16 if over > 0 else 0)
+        over = int(e[group][best]) - r * bins
+        zs.append((over * round(2**24 / sqrt(r * (r - 1) * bins / 2))) >> 16 if over > 0 else 0)
         bests.append(best)
     taken = int(zs[1] - 77 > zs[0])
     z = max(zs[0], zs[1] - 77)
@@ -525,27 +527,29 @@ def one_decision(e: Ints, n: int, span: Span, rate: Rate) -> tuple[bool, int, in
 def test_decision(seed: int, spread: int, whole: bool, eight: bool):
     span, rate = WHOLE if whole else HALF, RATES[8000 if eight else RATE]
     rng = np.random.default_rng(seed)
-    least = 2 * span.repetitions * np.minimum([231, 115], rate.used_bins)
+    least = span.repetitions * np.minimum([231, 115], rate.used_bins)
     e = least[:, None, None] + rng.integers(-spread, 2 * spread, (2, 3, 17))
     assert template.decide(e, 50, span, rate) == one_decision(e, 50, span, rate)
 
 
 @pytest.mark.parametrize("span", [WHOLE, HALF])
-def test_the_template_is_the_float_one_where_nothing_drifts(span: Span):
-    frames = random_frames(span.length + 2, alike=0.3)
+def test_the_template_is_the_float_one_of_every_other_frame(span: Span):
+    frames = random_frames(span.length + 1, alike=0.3)
     shape = profile() if span is WHOLE else profile().early
     assert shape is not None
-    stage = TemplateStage(LagGrid(shape), [keys()[0].columns[:, : span.repetitions]], np.ones(231, bool))
+    r = span.repetitions
+    stage = TemplateStage(LagGrid(shape), [keys()[0].columns[:, :r]], np.ones(231, bool))
     of_key = tables.signs(tuple(columns()[0]), span)
-    curves = template.curves(
-        [template.chain_sums(frames[c::4][: span.repetitions], of_key, RATES[RATE]) for c in range(6)]
-    )
+    chains = [template.chain_sums(frames[c::4][:r], of_key, RATES[RATE]) for c in range(template.CHAINS)]
+    curves = template.curves(chains)
     for i in range(3):
-        expected = stage.process(as_floats(frames[i : i + span.length]), 0)[4]
-        r, m = span.repetitions, 2 * span.repetitions * 231
-        assert (curves[0, i, 8] - m) / sqrt(r * (r - 1) * 231) == pytest.approx(
-            expected, abs=2e-3 + 1e-4 * abs(expected)
-        )
+        heard = as_floats(frames[i:])[: span.length]
+        heard = np.concatenate([heard, np.zeros((span.length - len(heard), 231), np.complex64)])
+        heard[1::2] = 0
+        score = stage.process(heard, 0)[4]
+        energy = score * sqrt(2 * r * (r - 1) * stage.parts) + r * stage.parts
+        # What is added up is half the sum of signs.
+        assert curves[0, i, 8] == pytest.approx(energy / 4, rel=1e-3)
 
 
 # Confirm
@@ -743,9 +747,9 @@ def test_slots_queue_and_ring():
     begun = [tap.candidate for tap in taps.template]
     order = [taps.candidates.index(candidate) for candidate in begun]
     assert order == sorted(order)
-    # Eight steps of a template, and those of confirm: nothing is decided sooner.
+    # The template's steps, and those of confirm: nothing is decided sooner.
     for detection in told:
-        length, steps = (64, 8 + 8) if detection.early else (128, 8 + 24)
+        length, steps = (64, 7 + 8) if detection.early else (128, 7 + 24)
         waited = (detection.at - detection.sample) / 256 - length
         assert waited >= steps / 2
         assert (detection.at - 512) % 256 in (85, 170)
@@ -801,7 +805,7 @@ def detections(samples: NDArray, rate: int, engine: str, early: bool) -> list[De
 
 def same(expected: Detection, found: Detection, rate: int, score: float, ppm: float) -> bool:
     assert found.time_s == found.sample / rate
-    assert abs(found.sample - expected.sample) <= 128 * rate / RATE
+    assert abs(found.sample - expected.sample) <= 256 * rate / RATE
     return abs(found.score - expected.score) <= score and abs(found.drift_ppm - expected.drift_ppm) <= ppm
 
 
@@ -810,7 +814,7 @@ def same(expected: Detection, found: Detection, rate: int, score: float, ppm: fl
 def test_it_finds_what_the_float_engine_finds(rate: int, ppm: float):
     samples = marked(rate, ppm=ppm)
     (expected,), (found,) = (detections(samples, rate, engine, early=False) for engine in ("float", "fixed"))
-    assert same(expected, found, rate, 0.6, 20 if rate < RATE else 4)
+    assert same(expected, found, rate, 0.6, 25 if rate < RATE else 4)
 
 
 @pytest.mark.parametrize("rate", [16_000, 32_000, 44_100, 48_000])
@@ -818,14 +822,14 @@ def test_it_finds_what_the_float_engine_finds(rate: int, ppm: float):
 def test_it_finds_the_halves_that_the_float_engine_finds(rate: int, ppm: float):
     samples = marked(rate, ppm=ppm)[: round(4.1 * rate)]
     (expected,), (found,) = (detections(samples, rate, engine, early=True) for engine in ("float", "fixed"))
-    assert same(expected, found, rate, 0.6, 15)
+    assert same(expected, found, rate, 0.6, 20)
 
 
 @pytest.mark.parametrize("ppm", [-100.0, 0.0, 100.0])
 def test_it_finds_noisy_marks(ppm: float):
     samples = marked(44_100, ppm=ppm, noise_db=-20.0)
     (expected,), (found,) = (detections(samples, 44_100, engine, early=False) for engine in ("float", "fixed"))
-    assert same(expected, found, 44_100, 1.0, 20)
+    assert same(expected, found, 44_100, 1.2, 30)
 
 
 @pytest.mark.parametrize("rate", NATIVE)

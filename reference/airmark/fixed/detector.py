@@ -55,7 +55,7 @@ class TemplateTap(NamedTuple):
 
     candidate: Candidate
     chains: Ints
-    """A, (6 chains, R/4, BANDS, 2)."""
+    """A, (5 chains, R/4, BANDS, 2)."""
     curves: Ints
     """E, (2, 3, 17)."""
     decision: template.Decision
@@ -254,7 +254,7 @@ class FixedDetector:
     def _step(self, newest: int) -> RawDetection | None:
         """One step of the work on the first candidate; newest: number of the newest frame."""
         if self._work is None:
-            while self._queue and newest + 4 - (self._queue[0].place - 1) >= RING:
+            while self._queue and newest + template.FRAMES - (self._queue[0].place - 1) >= RING:
                 self._queue.pop(0)
                 self._drop()
             if not self._queue:
@@ -276,7 +276,7 @@ class FixedDetector:
         if work.steps < template.STEPS:
             return
         of_key = self.signs[candidate.key][candidate.span]
-        stretch = self._stretch(candidate.place - 1, span.length + 2, newest)
+        stretch = self._stretch(candidate.place - 1, span.length + 1, newest)
         frames = [stretch[c::BLOCK][: span.repetitions] for c in range(template.CHAINS)]
         chains = [template.chain_sums(chain, of_key, self.rate) for chain in frames]
         curves = template.curves(chains)

@@ -222,7 +222,7 @@ def template_turns(repetitions: int) -> Ints:
 @cache
 def template_scale(repetitions: int, bins: int) -> int:
     """C_g (SPEC 7.3)."""
-    return int(constant(2.0**24 / np.sqrt(repetitions * (repetitions - 1) * bins)))
+    return int(constant(2.0**24 / np.sqrt(repetitions * (repetitions - 1) * bins / 2)))
 
 
 def signs(columns: tuple[int, ...], span: Span) -> Ints:

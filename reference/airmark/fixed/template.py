@@ -25,8 +25,10 @@ from airmark.fixed.tables import (
     used_bins_of_bands,
 )  # fmt: skip
 
-CHAINS = 6
-STEPS = 8
+CHAINS = 5
+STEPS = 7
+FRAMES = 4
+"""That come at most while a place is looked at."""
 
 
 class Decision(NamedTuple):
@@ -61,14 +63,14 @@ def chain_sums(frames: Ints, signs: Ints, rate: Rate) -> Ints:
 
 
 def curves(chains: list[Ints]) -> Ints:
-    """E of each place for each drift (SPEC 7.2): (2 groups: all and low, 3, DRIFTS). chains: six of chain_sums."""
+    """E of each place for each drift (SPEC 7.2): (2 groups: all and low, 3, DRIFTS). chains: CHAINS of chain_sums."""
     c, s = template_turns(4 * len(chains[0]))
     of_chains = []
     for a in chains:
         y = (a[1:, :, :1] * c - a[1:, :, 1:] * s).sum(axis=0)
         of_chains.append(a[0, :, :1] + (y + 2**13 >> 14))
     each = np.stack(of_chains)  # (CHAINS, BANDS, DRIFTS)
-    of_places = np.stack([each[i : i + 4].sum(axis=0) for i in range(3)])
+    of_places = np.stack([each[i] + each[i + 2] for i in range(3)])
     return np.stack([of_places.sum(axis=1), of_places[:, :LOW_BANDS].sum(axis=1)])
 
 
@@ -79,7 +81,7 @@ def decide(e: Ints, place: int, span: Span, rate: Rate) -> Decision:
     for group, count in enumerate((BANDS, LOW_BANDS)):
         highest = max(((i, k) for i in (1, 0, 2) for k in range(DRIFTS)), key=lambda ik: int(e[group][ik]))
         bins = int(n_b[:count].sum())
-        over = int(e[group][highest]) - 2 * span.repetitions * bins
+        over = int(e[group][highest]) - span.repetitions * bins
         best.append((max(0, over * template_scale(span.repetitions, bins) >> 16), highest))
     low = best[1][0] - LOW_HANDICAP > best[0][0]
     z = max(best[0][0], best[1][0] - LOW_HANDICAP)

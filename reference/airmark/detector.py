@@ -273,6 +273,15 @@ def _c() -> Callable[..., RawEngine]:
 _INTEGER_ENGINES = {"fixed": _fixed, "c": _c}
 
 
+def is_built(engine: str) -> bool:
+    """Whether an engine is there: that in C is only where there was a compiler."""
+    try:
+        _INTEGER_ENGINES.get(engine, lambda: None)()
+    except AirmarkError:
+        return False
+    return True
+
+
 class _Integers:
     """An integer engine under a Detector: 16-bit samples for it, its detections as others are."""
 

@@ -34,7 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     limit.add_argument(
         "--false-alarms-per-day", type=float, metavar="X", help="all keys together; default: one a year (0.00274)"
     )
-    parser.add_argument("--engine", choices=("full", "float"), default="float", help="default: float")
+    parser.add_argument("--engine", choices=("full", "float", "fixed", "c"), default="float", help="default: float")
     parser.add_argument(
         "--early", action="store_true", help="report a mark from its first half, a second sooner, where that is enough"
     )

@@ -68,7 +68,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument(
         "--engine", nargs="+", default=["float"], metavar="NAME",
-        help="float or full; both hear the same sound, and the first one counts; default float",
+        help="float, full, fixed or c; all hear the same sound, and the first one counts; default float",
     )  # fmt: skip
     parser.add_argument("--pattern", default="adaptive", help="adaptive, causal or noise; default adaptive")
     parser.add_argument("--strength", default="auto", metavar="auto|DB", help="dB against the host's smoothed spectrum")

@@ -68,7 +68,7 @@ class ConfirmTap(NamedTuple):
     place: int
     band: int
     pairs: Ints
-    """c, (R, R)."""
+    """c, with d on the diagonal, (16, 16)."""
     statistics: Band
 
 
@@ -219,10 +219,14 @@ class FixedDetector:
         return found
 
     def _enqueue(self, candidate: Candidate) -> None:
-        if len(self._queue) < QUEUE:
-            self._queue.append(candidate)
-        else:
+        if len(self._queue) == QUEUE:
             self._drop()
+            waiting = range(self._work is not None, QUEUE)
+            lowest = min(waiting, key=lambda i: self._queue[i].level)
+            if candidate.level <= self._queue[lowest].level:
+                return
+            self._queue.pop(lowest)
+        self._queue.append(candidate)
 
     def _drop(self) -> None:
         self._dropped = min(self._dropped + 1, MOST_DROPPED)
@@ -254,17 +258,25 @@ class FixedDetector:
     def _step(self, newest: int) -> RawDetection | None:
         """One step of the work on the first candidate; newest: number of the newest frame."""
         if self._work is None:
-            while self._queue and newest + template.FRAMES - (self._queue[0].place - 1) >= RING:
-                self._queue.pop(0)
-                self._drop()
-            if not self._queue:
-                return None
-            self._work = _Work()
+            self._begin(newest)
+        if self._work is None:
+            return None
         candidate, work = self._queue[0], self._work
         if work.decision is None:
             self._template_step(candidate, work, newest)
             return None
         return self._confirm_step(candidate, work, work.decision, newest)
+
+    def _begin(self, newest: int) -> None:
+        """Choose the candidate to work on, where there is one that can be worked on in time."""
+        while self._queue:
+            highest = max(range(len(self._queue)), key=lambda i: self._queue[i].level)
+            self._queue.insert(0, self._queue.pop(highest))
+            if newest + template.FRAMES - (self._queue[0].place - 1) < RING:
+                self._work = _Work()
+                return
+            self._queue.pop(0)
+            self._drop()
 
     def _leave(self) -> None:
         self._queue.pop(0)
@@ -286,7 +298,7 @@ class FixedDetector:
             self.taps.template.append(TemplateTap(candidate, np.stack(chains), curves, decision))
         if not decision.passed:
             self._leave()
-        elif newest + span.confirm_frames - decision.place >= RING:
+        elif newest + confirm.FRAMES - decision.place >= RING:
             self._leave()
             self._drop()
 
@@ -295,12 +307,13 @@ class FixedDetector:
     ) -> RawDetection | None:
         span, place = self.spans[candidate.span], decision.place
         work.steps += 1
-        if work.steps % span.steps_a_band:
+        if work.steps % confirm.STEPS_A_BAND:
             return None
         band = len(work.bands)
-        of_key = self.signs[candidate.key][candidate.span]
-        pairs = confirm.pairs(self._stretch(place, span.length, newest), band, decision.drift, self.rate)
-        work.bands.append(confirm.statistics(pairs, of_key[:, band]))
+        of_band = self.signs[candidate.key][candidate.span][:, band]
+        rows = confirm.rows(self._stretch(place, span.length, newest), band, of_band, self.rate)
+        pairs = confirm.pairs(rows, band, decision.drift, span.merged)
+        work.bands.append(confirm.statistics(pairs, of_band[:: span.merged]))
         if self.taps is not None:
             self.taps.confirm.append(ConfirmTap(candidate, place, band, pairs, work.bands[-1]))
         if len(work.bands) < BANDS:

@@ -31,6 +31,8 @@ class Candidate(NamedTuple):
     key: int
     span: int
     """0: whole, 1: half."""
+    level: int
+    """Q8."""
 
 
 class Gated(NamedTuple):
@@ -105,7 +107,8 @@ class GateStage:
         places = []
         for i, key, s in np.argwhere(found).tolist():
             frame = self.count + i
-            places.append((frame, Candidate(frame - 2 - (self.spans[s].length - 1), key, s)))
+            place = frame - 2 - (self.spans[s].length - 1)
+            places.append((frame, Candidate(place, key, s, int(middle[i, key, s]))))
         return places
 
 

@@ -18,8 +18,8 @@ def score(q: int, v: int, t: int) -> int:
         return 0
     r = isqrt(v << 20)
     z = (q << 26) // r
-    a = (max(t, 0) << 20) // v
-    skew = max(6144 * a // r, LEAST_SKEW)
+    a = (max(t, 0) << 16) // v
+    skew = max(98_304 * a // r, LEAST_SKEW)
     y = 2**36 + (z * skew >> 1)
     root = cube_root(y << 21)
     return (root - 2**19) * 3072 // skew + (skew * 10923 >> 28)

@@ -52,29 +52,17 @@ class Span(NamedTuple):
     """Q8."""
     handicap: int
     """Q8, taken off the score."""
-    rows: tuple[int, ...]
-    """Where each of confirm's steps of a band ends, in rows of pairs."""
-    own_step: bool
-    """Whether a band's statistics take a step of their own."""
+    merged: int
+    """Repetitions whose mean makes a row of confirm."""
 
     @property
     def length(self) -> int:
         """In frames."""
         return BLOCK * self.repetitions
 
-    @property
-    def steps_a_band(self) -> int:
-        """Steps that confirm takes for one band."""
-        return len(self.rows) + self.own_step
 
-    @property
-    def confirm_frames(self) -> int:
-        """Frames that come while a place is confirmed."""
-        return BANDS * self.steps_a_band // 2
-
-
-WHOLE = Span("whole", 32, 400, 768, 0, (3, 7, 12, 19, 32), True)
-HALF = Span("half", 16, 640, 768, 102, (5, 16), False)
+WHOLE = Span("whole", 32, 400, 768, 0, 2)
+HALF = Span("half", 16, 640, 768, 102, 1)
 
 
 class Rate(NamedTuple):
@@ -127,8 +115,8 @@ RATES = {
         Rate(8_000, 1, 2, 0, 1, 0, 0),
         Rate(16_000, 1, 1, 0, 1, 0, 0),
         Rate(32_000, 2, 1, 24, 1, 12, 7_000),
-        Rate(44_100, 441, 160, 32, PHASES, 16, 7_000),
-        Rate(48_000, 3, 1, 32, 1, 16, 7_000),
+        Rate(44_100, 441, 160, 24, PHASES, 12, 7_000),
+        Rate(48_000, 3, 1, 24, 1, 12, 7_000),
     )
 }
 

@@ -26,8 +26,8 @@ from airmark.fixed.tables import (
 )  # fmt: skip
 
 CHAINS = 5
-STEPS = 7
-FRAMES = 4
+STEPS = 10
+FRAMES = 5
 """That come at most while a place is looked at."""
 
 

@@ -424,7 +424,7 @@ def test_candidates():
     expected = []
     for f in range(3000):
         for k in range(2):
-            for s, (least, length) in enumerate(((400, 128), (640, 64))):
+            for s, (least, length) in enumerate(((WHOLE.least_level, 128), (HALF.least_level, 64))):
                 now = [int(levels[f - back, k, s]) if f >= back else 0 for back in range(5)]
                 if now[2] >= max(least, now[0], now[1]) and now[2] > max(now[3], now[4]):
                     expected.append((f, (f - 2 - length + 1, k, s, now[2])))
@@ -522,7 +522,7 @@ def one_decision(e: Ints, n: int, span: Span, rate: Rate) -> tuple[bool, int, in
         left, middle, right = (int(v) for v in e[taken, :, k])
         bend = 2 * middle - left - right
         offset = max(-128, min(128, truncated(128 * (right - left), bend))) if bend > 0 else 0
-    return z >= 768, n - 1 + i, drift, offset, z
+    return z >= span.least_template, n - 1 + i, drift, offset, z
 
 
 @given(seed=st.integers(0, 2**32 - 1), spread=st.sampled_from([3, 100, 3000]), whole=st.booleans(), eight=st.booleans())

@@ -61,8 +61,8 @@ class Span(NamedTuple):
         return BLOCK * self.repetitions
 
 
-WHOLE = Span("whole", 32, 400, 768, 0, 2)
-HALF = Span("half", 16, 640, 768, 102, 1)
+WHOLE = Span("whole", 32, least_level=400, least_template=768, handicap=0, merged=2)
+HALF = Span("half", 16, least_level=640, least_template=768, handicap=102, merged=1)
 
 
 class Rate(NamedTuple):

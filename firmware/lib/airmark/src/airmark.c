@@ -3,7 +3,8 @@
 
 /* SPEC.md, 2 and 6: profile limits that other numbers rely on. */
 typedef char am_ring_holds_a_mark_and_its_confirmation
-    [AIRMARK_RING > AM_WHOLE_FRAMES + AM_TEMPLATE_STEPS / 2 + AM_CONFIRM_STEPS / 2 ? 1 : -1];
+    [AIRMARK_RING > AM_WHOLE_FRAMES + (AM_TEMPLATE_STEPS + 1) / 2 + 14 ? 1 : -1];
+typedef char am_triangle_of_pairs[AIRMARK_PAIRS == AIRMARK_REPETITIONS * (AIRMARK_REPETITIONS - 1) / 2 ? 1 : -1];
 
 airmark_status_t airmark_init(airmark_t *detector, const airmark_config_t *config)
 {
@@ -69,19 +70,42 @@ static void leave_queue(airmark_t *detector)
     detector->step = 0;
 }
 
+/* A mark was confirmed: other candidates of its key and span within half a span were its flanks. */
+static void leave_with_neighbours(airmark_t *detector)
+{
+    const airmark_place_t first = detector->queue[0];
+    const uint32_t near = first.half != 0 ? AM_HALF_FRAMES / 2 : AM_WHOLE_FRAMES / 2;
+    uint32_t kept = 0;
+    for (uint32_t i = 1; i < detector->queued; i++) {
+        const airmark_place_t *const other = &detector->queue[i];
+        if (other->key != first.key || other->half != first.half || am_distance(other->frame, first.frame) > near) {
+            detector->queue[kept++] = *other;
+        }
+    }
+    detector->queued = (uint8_t)kept;
+    detector->step = 0;
+}
+
 static void drop(airmark_t *detector)
 {
     detector->dropped = (uint16_t)(detector->dropped + (detector->dropped < 65535u));
     leave_queue(detector);
 }
 
-/* The candidate of the highest level, the oldest of several, goes to the front; the others keep their order. */
+/*
+ * The candidate of the highest level, the oldest of several, goes to the front; the others keep their order. One that had
+ * been begun and is no longer the first begins anew when its turn comes.
+ */
 static void bring_highest_first(airmark_t *detector)
 {
     uint32_t best = 0;
     for (uint32_t i = 1; i < detector->queued; i++) {
         best = detector->queue[i].level > detector->queue[best].level ? i : best;
     }
+    if (best == 0) {
+        return;
+    }
+    detector->step = 0;
     const airmark_place_t first = detector->queue[best];
     for (; best > 0; best--) {
         detector->queue[best] = detector->queue[best - 1u];
@@ -109,31 +133,43 @@ static int32_t score_of_place(const airmark_t *detector)
 /* SPEC.md, 6: one step of the work on the first candidate. */
 static bool work(airmark_t *detector, airmark_detection_t *detection)
 {
-    while (detector->queued > 0 && detector->step == 0) {
+    for (;;) {
+        if (detector->queued == 0) {
+            return false;
+        }
         bring_highest_first(detector);
-        if (is_kept(detector, detector->queue[0].frame - 1u, AM_TEMPLATE_STEPS / 2)) {
+        if (detector->step > 0 ||
+            is_kept(detector, detector->queue[0].frame - 1u, (AM_TEMPLATE_STEPS + 1) / 2)) {
             break;
         }
         drop(detector);
     }
-    if (detector->queued == 0) {
-        return false;
-    }
-    const uint32_t step = detector->step++;
+    const uint32_t step = detector->step;
     if (step < AM_TEMPLATE_STEPS) {
+        detector->step = (uint8_t)(step + 1u);
         const am_result_t result = airmark_template(detector, step);
         if (result == AM_REFUSED) {
             leave_queue(detector);
-        } else if (result == AM_PASSED && !is_kept(detector, detector->place, AM_CONFIRM_STEPS / 2)) {
-            drop(detector);
         }
         return false;
     }
-    if (!airmark_confirm(detector, step - AM_TEMPLATE_STEPS)) {
+    if (!is_kept(detector, detector->place, 0)) {
+        drop(detector);
         return false;
     }
-    const bool told = airmark_peaks(detector, score_of_place(detector), detection);
-    leave_queue(detector);
+    if (step < UINT8_MAX) {
+        detector->step = (uint8_t)(step + 1u);
+    }
+    if (!airmark_confirm(detector, step == AM_TEMPLATE_STEPS)) {
+        return false;
+    }
+    const int32_t score = score_of_place(detector);
+    const bool told = airmark_peaks(detector, score, detection);
+    if (score >= (int32_t)detector->config.threshold_q8) {
+        leave_with_neighbours(detector);
+    } else {
+        leave_queue(detector);
+    }
     return told;
 }
 

@@ -74,8 +74,8 @@ extern "C" {
 #define AIRMARK_GATE_LAGS 4
 #define AIRMARK_DRIFTS 17
 #define AIRMARK_QUEUE 4  /* candidates that may wait */
-#define AIRMARK_LEVELS 5 /* gate levels among which a candidate is the highest */
-#define AIRMARK_ROWS 16 /* of the matrices of a confirmation */
+#define AIRMARK_LEVELS 4 /* gate levels among which a candidate is the highest */
+#define AIRMARK_PAIRS 496
 #define AIRMARK_HISTORY 96
 
 /* A key: bit 31 - r of columns[b] is 1 where the sign of repetition r in band b is -1. 16 bytes, secret. */
@@ -173,12 +173,21 @@ typedef struct {
 
     /* template, then confirm, of the first in the queue */
     union {
-        int32_t curves[2][3][AIRMARK_DRIFTS];
-        int16_t gram[AIRMARK_ROWS * (AIRMARK_ROWS - 1) / 2];
+        struct {
+            int32_t curves[2][AIRMARK_DRIFTS];
+            uint32_t energies[6];
+        } search;
+        struct {
+            int8_t before[4]; /* kernels read words that begin before the first number */
+            int8_t gram[AIRMARK_PAIRS];
+        } confirm;
     } scratch;
     uint32_t place;
     int16_t drift_ppm_q4;
     int16_t offset;
+    uint8_t pair_band; /* where confirm has come to: band, first row of a block, later row */
+    uint8_t pair_x;
+    uint8_t pair_y;
     int32_t agreement[2]; /* lower bands, upper bands */
     uint32_t variance[2];
     int64_t third[2];

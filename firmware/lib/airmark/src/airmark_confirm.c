@@ -1,233 +1,197 @@
-/* Stage confirm: all pairs of rows at one place and drift, and their statistics. SPEC.md, 8. */
+/* Stage confirm: all pairs of repetitions at one place and drift, and their statistics. SPEC.md, 8. */
 #include "airmark_internal.h"
 
-enum { ROWS = AIRMARK_ROWS, ROWS_TOGETHER = 3, WORDS = 16, STEPS_A_BAND = 5 };
+enum {
+    ROWS_TOGETHER = 4,
+    WORDS = 16,
+    /* What things cost, SPEC.md, 8.3: about 43 instructions of a Cortex-M4 each. */
+    ROWS_COST = 16,
+    ROW_COST = 5,
+    PAIR_COST = 5,
+    TURNED_PAIR_COST = 9,
+    WHOLE_STATISTICS_COST = 640,
+    HALF_STATISTICS_COST = 80,
+    STEP_COST = 640
+};
+
+/* Where row x starts in a triangle of pairs x < y < repetitions, as if it began with y = 0. */
+static inline uint32_t row_start(uint32_t x, uint32_t repetitions)
+{
+    return x * (repetitions - 1u) - x * (x + 1u) / 2u - 1u;
+}
+
+/* What am_band_words gives of four frames, with the band chosen but once. */
+#define FOUR_FRAMES(b) \
+    for (uint32_t i = 0; i < AM_BLOCK_FRAMES; i++) { \
+        am_band_words(detector, slot, (b), words); \
+        words += 4; \
+        slot = slot + 1u == AIRMARK_RING ? 0u : slot + 1u; \
+    }
+
+/* The band's words of a repetition's four frames: of each real and imaginary first, real and imaginary second. */
+static void block_words(const airmark_t *detector, uint32_t b, uint32_t repetition, uint32_t *words)
+{
+    uint32_t slot = am_slot(detector, detector->place + AM_BLOCK_FRAMES * repetition);
+    if (b == 0) {
+        FOUR_FRAMES(0u)
+    } else if (b == 1) {
+        FOUR_FRAMES(1u)
+    } else if (b == 2) {
+        FOUR_FRAMES(2u)
+    } else {
+        FOUR_FRAMES(3u)
+    }
+}
+
+/* Bits in which x and y differ, 0..512. */
+static inline uint32_t count_apart(const uint32_t x[WORDS], const uint32_t y[WORDS])
+{
+    uint32_t planes[5];
+#define APART(i) (x[i] ^ y[i])
+    AM_PLANES16(APART, planes);
+#undef APART
+    return am_ones_of_planes(planes);
+}
+
+/* Whether a turn is too far from the next quarter turn to be taken for it: 28 degrees. */
+static inline bool is_turned(uint32_t index)
+{
+    return ((index + 40u) & 127u) > 80u;
+}
 
 /*
- * Where each step of a band begins: pairs go by blocks of three rows x, in a block by y, then by x. SPEC.md, 8.4. The last
- * step also does the statistics.
+ * c of SPEC.md, 8.1, of an earlier block x and a later block y; turned: (real, imaginary) of y as (-imaginary, real). index:
+ * of the turn that undoes the drift.
  */
-typedef struct {
-    uint8_t x;
-    uint8_t y;
-} begin_t;
-
-static const begin_t begins[STEPS_A_BAND + 1] = {{0, 1}, {0, 11}, {3, 9}, {6, 10}, {9, 14}, {15, 16}};
-
-/*
- * A row, SPEC.md, 8.1: of four frames the real and imaginary first, real and imaginary second words of a band. A lane's
- * part is 0 where the mask is 0, else 1 or, where the sign is 1, -1.
- */
-typedef struct {
-    uint32_t sign[WORDS];
-    uint32_t mask[WORDS];
-} row_t;
-
-/* Where row x starts in a triangle of pairs x < y < ROWS, as if it began with y = 0. */
-static inline uint32_t row_start(uint32_t x)
+static inline int32_t pair_value(const uint32_t x[WORDS], const uint32_t y[WORDS], const uint32_t turned[WORDS],
+                                 int32_t lanes, uint32_t index)
 {
-    return x * (ROWS - 1u) - x * (x + 1u) / 2u - 1u;
+    /*
+     * rho is 4 n_b less the bits in which the real or the imaginary parts differ. -iota is the same against y turned, but
+     * that turning makes ones of the 256 - 4 n_b unused bits of its real parts.
+     */
+    if (is_turned(index)) {
+        const uint32_t turn = am_wave(index);
+        const int32_t rho = lanes - (int32_t)count_apart(x, y);
+        const int32_t iota = (int32_t)count_apart(x, turned) - 256;
+        return am_shift(rho * am_low(turn) - iota * am_high(turn) + (1 << 15), 16);
+    }
+    const uint32_t quarter = (index + 64u) >> 7;
+    int32_t part = (quarter & 1u) == 0 ? lanes - (int32_t)count_apart(x, y) : 256 - (int32_t)count_apart(x, turned);
+    part = (quarter & 2u) == 0 ? part : -part;
+    return am_shift(part + 1, 1);
 }
 
-/* The four frames of the block that begins with frame `frame`. */
-static void block_words(const airmark_t *detector, uint32_t frame, uint32_t b, uint32_t *words)
+/* Pairs of a band from where the last step came to, until they are done (true) or the step has cost enough. */
+static bool take_pairs(airmark_t *detector, uint32_t b, uint32_t repetitions, uint32_t *cost)
 {
-    uint32_t slot = am_slot(detector, frame);
-    for (uint32_t i = 0; i < AM_BLOCK_FRAMES; i++) {
-        am_band_words(detector, slot, b, words);
-        words += 4;
-        slot = slot + 1u == AIRMARK_RING ? 0u : slot + 1u;
-    }
-}
-
-/* Row number x of a whole mark is the mean of two repetitions, the second one's sign brought to the first's; of a half one. */
-static void make_row(const airmark_t *detector, uint32_t b, uint32_t x, bool half, uint32_t column, row_t *row)
-{
-    const uint32_t *const lanes = am_lanes(detector, b);
-    if (half) {
-        block_words(detector, detector->place + AM_BLOCK_FRAMES * x, b, row->sign);
-        for (uint32_t i = 0; i < WORDS; i += 4) {
-            row->mask[i] = row->mask[i + 1u] = lanes[0];
-            row->mask[i + 2u] = row->mask[i + 3u] = lanes[1];
-        }
-        return;
-    }
-    /* Bits 31 - 2 x and 30 - 2 x of the key: unlike signs turn the second repetition round. */
-    const uint32_t unlike = ((column ^ column << 1) << (2u * x) & 0x80000000u) != 0 ? 0u : 0xFFFFFFFFu;
-    block_words(detector, detector->place + 2u * AM_BLOCK_FRAMES * x, b, row->sign);
-    block_words(detector, detector->place + 2u * AM_BLOCK_FRAMES * x + AM_BLOCK_FRAMES, b, row->mask);
-    for (uint32_t i = 0; i < WORDS; i += 4) {
-        row->mask[i] = (row->sign[i] ^ row->mask[i] ^ unlike) & lanes[0];
-        row->mask[i + 1u] = (row->sign[i + 1u] ^ row->mask[i + 1u] ^ unlike) & lanes[0];
-        row->mask[i + 2u] = (row->sign[i + 2u] ^ row->mask[i + 2u] ^ unlike) & lanes[1];
-        row->mask[i + 3u] = (row->sign[i + 3u] ^ row->mask[i + 3u] ^ unlike) & lanes[1];
-    }
-}
-
-/* Adds two words to those counted: the sum's low bits stay in `sum`, `carry` has twice their weight. */
-#define ADD2(sum, a, b, carry) ((sum) = am_add3((sum), (a), (b), &(carry)))
-#define ADD1(sum, a, carry) ((carry) = (sum) & (a), (sum) ^= (a))
-
-/* Ones in 16 words W(0) to W(15), 0..512: in a tree of full adders, up to planes of weight 16. */
-#define COUNT16(W, count) \
-    do { \
-        uint32_t ones = W(0), twos, fours, eights, sixteens, c1, c2, c3, d1, d2, d3; \
-        ADD2(ones, W(1), W(2), twos); \
-        ADD2(ones, W(3), W(4), c1); \
-        ADD2(ones, W(5), W(6), c2); \
-        ADD2(twos, c1, c2, d1); \
-        AM_IN_ORDER(); \
-        ADD2(ones, W(7), W(8), c1); \
-        ADD2(ones, W(9), W(10), c2); \
-        ADD2(twos, c1, c2, d2); \
-        AM_IN_ORDER(); \
-        ADD2(ones, W(11), W(12), c1); \
-        ADD2(ones, W(13), W(14), c2); \
-        ADD2(twos, c1, c2, d3); \
-        ADD1(ones, W(15), c3); \
-        AM_IN_ORDER(); \
-        fours = am_add3(d1, d2, d3, &eights); \
-        ADD1(twos, c3, d1); \
-        ADD1(fours, d1, d2); \
-        ADD1(eights, d2, sixteens); \
-        (count) = am_ones_of_planes(ones, twos, fours, eights, sixteens); \
-    } while (0)
-
-/* One word of lanes that count in both rows, and of those whose signs are unlike. */
-#define TAKE(i) \
-    do { \
-        both = x->mask[i] & y->mask[i]; \
-        unlike = both & (x->sign[i] ^ y->sign[i]); \
-    } while (0)
-/* Two further words into both trees, their carries into carry and unlike_carry. */
-#define TAKE2(i, carry, unlike_carry) \
-    do { \
-        TAKE(i); \
-        const uint32_t first = both; \
-        const uint32_t unlike_first = unlike; \
-        TAKE((i) + 1); \
-        ADD2(ones, first, both, carry); \
-        ADD2(unlike_ones, unlike_first, unlike, unlike_carry); \
-        AM_IN_ORDER(); \
-    } while (0)
-
-/* Sum of the products of two rows' parts, -464..464: those that count in both, less twice those of unlike signs. */
-static int32_t product(const row_t *x, const row_t *y)
-{
-    uint32_t both, unlike;
-    uint32_t ones, twos, fours, eights, sixteens, c1, c2, c3, d1, d2, d3;
-    uint32_t unlike_ones, unlike_twos, unlike_fours, unlike_eights, unlike_sixteens, e1, e2, e3, f1, f2, f3;
-    TAKE(0);
-    ones = both;
-    unlike_ones = unlike;
-    TAKE2(1, twos, unlike_twos);
-    TAKE2(3, c1, e1);
-    TAKE2(5, c2, e2);
-    ADD2(twos, c1, c2, d1);
-    ADD2(unlike_twos, e1, e2, f1);
-    TAKE2(7, c1, e1);
-    TAKE2(9, c2, e2);
-    ADD2(twos, c1, c2, d2);
-    ADD2(unlike_twos, e1, e2, f2);
-    TAKE2(11, c1, e1);
-    TAKE2(13, c2, e2);
-    ADD2(twos, c1, c2, d3);
-    ADD2(unlike_twos, e1, e2, f3);
-    TAKE(15);
-    ADD1(ones, both, c3);
-    ADD1(unlike_ones, unlike, e3);
-    AM_IN_ORDER();
-    fours = am_add3(d1, d2, d3, &eights);
-    ADD1(twos, c3, d1);
-    ADD1(fours, d1, d2);
-    ADD1(eights, d2, sixteens);
-    const uint32_t counted = am_ones_of_planes(ones, twos, fours, eights, sixteens);
-    unlike_fours = am_add3(f1, f2, f3, &unlike_eights);
-    ADD1(unlike_twos, e3, f1);
-    ADD1(unlike_fours, f1, f2);
-    ADD1(unlike_eights, f2, unlike_sixteens);
-    return (int32_t)counted -
-           2 * (int32_t)am_ones_of_planes(unlike_ones, unlike_twos, unlike_fours, unlike_eights, unlike_sixteens);
-}
-
-/* y with its imaginary parts in place of its real ones, and these, their signs inverted, in place of those: see iota. */
-static void turn_row(const row_t *y, row_t *turned)
-{
-    for (uint32_t i = 0; i < WORDS; i += 2) {
-        turned->sign[i] = y->sign[i + 1u];
-        turned->sign[i + 1u] = ~y->sign[i];
-        turned->mask[i] = y->mask[i + 1u];
-        turned->mask[i + 1u] = y->mask[i];
-    }
-}
-
-/* 8.2 for the pairs from `begin` up to, without, `end`. */
-static void take_pairs(airmark_t *detector, uint32_t b, bool half, uint32_t column, begin_t begin, begin_t end)
-{
-    uint32_t turns[ROWS];
-    for (uint32_t lag = 1; lag < (uint32_t)ROWS - begin.x; lag++) {
-        turns[lag] = am_turn(b, (int32_t)(half ? lag : 2u * lag), detector->drift_ppm_q4);
-    }
-    uint32_t y = begin.y;
-    for (uint32_t x0 = begin.x; x0 < end.x || (x0 == end.x && y < end.y); x0 += ROWS_TOGETHER) {
-        const uint32_t stop = x0 == end.x ? end.y : (uint32_t)ROWS;
-        row_t rows[ROWS_TOGETHER];
+    const int32_t lanes = AM_BLOCK_FRAMES * am_used(detector, b);
+    while (detector->pair_x + 1u < repetitions) {
+        const uint32_t x0 = detector->pair_x;
+        uint32_t rows[ROWS_TOGETHER][WORDS];
         for (uint32_t i = 0; i < ROWS_TOGETHER; i++) {
-            make_row(detector, b, x0 + i, half, column, &rows[i]);
+            block_words(detector, b, x0 + i, rows[i]);
         }
-        for (; y < stop; y++) {
-            row_t row;
-            row_t turned;
-            make_row(detector, b, y, half, column, &row);
-            turn_row(&row, &turned);
-            for (uint32_t x = x0; x < x0 + ROWS_TOGETHER && x < y; x++) {
-                const int32_t rho = product(&rows[x - x0], &row);
-                const int32_t iota = product(&rows[x - x0], &turned);
-                const uint32_t turn = turns[y - x];
-                detector->scratch.gram[row_start(x) + y] =
-                    (int16_t)am_shift(rho * am_low(turn) - iota * am_high(turn) + (1 << 14), 15);
+        *cost += ROWS_COST;
+        for (uint32_t y = detector->pair_y; y < repetitions; y++) {
+            if (*cost >= STEP_COST) {
+                detector->pair_y = (uint8_t)y;
+                return false;
+            }
+            uint32_t words[WORDS];
+            uint32_t turned[WORDS];
+            block_words(detector, b, y, words);
+            for (uint32_t i = 0; i < WORDS; i += 2) {
+                turned[i] = ~words[i + 1u];
+                turned[i + 1u] = words[i];
+            }
+            *cost += ROW_COST;
+            int8_t *value = &detector->scratch.confirm.gram[row_start(x0, repetitions) + y];
+            for (uint32_t i = 0; i < ROWS_TOGETHER && x0 + i < y; i++) {
+                const uint32_t index = am_turn_index(b, (int32_t)(y - x0 - i), detector->drift_ppm_q4);
+                *value = (int8_t)pair_value(rows[i], words, turned, lanes, index);
+                value += repetitions - 2u - x0 - i;
+                *cost += is_turned(index) ? (uint32_t)TURNED_PAIR_COST : (uint32_t)PAIR_COST;
             }
         }
-        y = x0 + ROWS_TOGETHER + 1u;
+        detector->pair_x = (uint8_t)(x0 + ROWS_TOGETHER);
+        detector->pair_y = (uint8_t)(x0 + ROWS_TOGETHER + 1u);
     }
+    return true;
 }
 
-/* 8.3: a band's Q, V, T, added to its group's. */
-static void take_statistics(airmark_t *detector, uint32_t b, bool half, uint32_t column)
+#if AIRMARK_DSP && !defined(__ARM_BIG_ENDIAN)
+
+/*
+ * The sum over y of c[x][y] times the sum over w > y of c[x][w] c[y][w], for one row x of `count` numbers and the rows of all
+ * y behind it. Numbers are taken in fours that end with the rows' ends, which all rows share.
+ */
+static int32_t triples_of_row(const int8_t *row, uint32_t count)
 {
-    const int16_t *row = detector->scratch.gram; /* y = x + 1 and on */
+    const int8_t *const end = row + count;
+    int32_t triples = 0;
+    for (uint32_t done = 0; done + 1u < count; done += 4) {
+        /* Of row x: (first, third) and (second, fourth) of the four; the first of all may begin before the row. */
+        uint32_t four;
+        memcpy(&four, end - done - 4, sizeof four);
+        const int32_t odd = __sxtb16(am_signed(four));
+        const int32_t even = __sxtb16(am_signed(four >> 8));
+        const int8_t *at = end - done - 4; /* the four of row y; the end of the next row is one number less further on */
+        const int8_t *value = row;
+        uint32_t left = count - 1u;
+        for (; left >= done + 4u; left--) {
+            at += left;
+            memcpy(&four, at, sizeof four);
+            const int32_t sum = __smlad(__sxtb16(am_signed(four)), odd, __smuad(__sxtb16(am_signed(four >> 8)), even));
+            triples += *value++ * sum;
+        }
+        /* Up to three rows that have fewer than four numbers left: what lies before them does not count. */
+        for (; left > done; left--) {
+            at += left;
+            memcpy(&four, at, sizeof four);
+            four &= 0xFFFFFFFFu << (8u * (4u - (left - done)));
+            const int32_t sum = __smlad(__sxtb16(am_signed(four)), odd, __smuad(__sxtb16(am_signed(four >> 8)), even));
+            triples += *value++ * sum;
+        }
+    }
+    return triples;
+}
+
+#else
+
+static int32_t triples_of_row(const int8_t *row, uint32_t count)
+{
+    const int8_t *next = row + count;
+    int32_t triples = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        int32_t sum = 0;
+        for (uint32_t w = i + 1u; w < count; w++) {
+            sum += row[w] * *next++;
+        }
+        triples += row[i] * sum;
+    }
+    return triples;
+}
+
+#endif
+
+/* 8.2: a band's Q, V, T, added to its group's. */
+static void take_statistics(airmark_t *detector, uint32_t b, uint32_t repetitions, uint32_t column)
+{
+    const int8_t *row = detector->scratch.confirm.gram; /* y = x + 1 and on */
     int32_t agreement = 0;
     uint32_t variance = 0;
     int64_t third = 0;
-    for (uint32_t x = 0; x < ROWS; x++) {
-        const uint32_t others = ROWS - 1u - x;
-        const int16_t *next = row + others;
-        /* A one where the sign is not that of row x; the next one topmost. */
-        uint32_t unlike = column << (half ? x : 2u * x);
-        unlike ^= 0u - (unlike >> 31);
+    for (uint32_t x = 0; x + 1u < repetitions; x++) {
+        const uint32_t others = repetitions - 1u - x;
+        /* A one where the sign is not that of repetition x; the next one topmost. */
+        uint32_t unlike = (column << x ^ (0u - (column << x >> 31))) << 1;
+        third += triples_of_row(row, others);
         for (uint32_t i = 0; i < others; i++) {
-            const int32_t value = row[i];
-            int32_t sum = 0;
-            unlike <<= half ? 1 : 2;
+            const int32_t value = *row++;
             agreement += (unlike & 0x80000000u) != 0 ? -value : value;
+            unlike <<= 1;
             variance += (uint32_t)(value * value);
-            for (uint32_t w = i + 1u; w < others; w++) {
-                sum += row[w] * *next++;
-            }
-            third += (int64_t)value * sum;
-        }
-        row += others;
-        if (!half) {
-            /* What the row's two repetitions have in common: their masks tell. */
-            row_t pair;
-            uint32_t alike;
-            make_row(detector, b, x, half, column, &pair);
-#define ALIKE(i) pair.mask[i]
-            COUNT16(ALIKE, alike);
-#undef ALIKE
-            const int32_t within = am_shift((int32_t)alike - AM_BLOCK_FRAMES * am_used(detector, b) + 1, 1);
-            agreement += within;
-            variance += (uint32_t)(within * within);
         }
     }
     const uint32_t group = b / AM_LOW_BANDS;
@@ -236,21 +200,35 @@ static void take_statistics(airmark_t *detector, uint32_t b, bool half, uint32_t
     detector->third[group] += third;
 }
 
-bool airmark_confirm(airmark_t *detector, uint32_t step)
+bool airmark_confirm(airmark_t *detector, bool begin)
 {
     const airmark_place_t *const candidate = &detector->queue[0];
     const bool half = candidate->half != 0;
-    const uint32_t b = step / STEPS_A_BAND;
-    const uint32_t part = step % STEPS_A_BAND;
-    const uint32_t column = detector->config.keys[candidate->key].columns[b];
-    if (step == 0) {
-        memset(detector->agreement, 0, sizeof detector->agreement);
-        memset(detector->variance, 0, sizeof detector->variance);
-        memset(detector->third, 0, sizeof detector->third);
+    const uint32_t repetitions = half ? AIRMARK_REPETITIONS / 2 : AIRMARK_REPETITIONS;
+    const uint32_t statistics = half ? (uint32_t)HALF_STATISTICS_COST : (uint32_t)WHOLE_STATISTICS_COST;
+    uint32_t cost = 0;
+    if (begin) {
+        detector->pair_band = 0;
+        detector->pair_x = 0;
+        detector->pair_y = 1;
+        for (uint32_t group = 0; group < 2; group++) {
+            detector->agreement[group] = 0;
+            detector->variance[group] = 0;
+            detector->third[group] = 0;
+        }
     }
-    take_pairs(detector, b, half, column, begins[part], begins[part + 1u]);
-    if (part + 1u == STEPS_A_BAND) {
-        take_statistics(detector, b, half, column);
+    for (;;) {
+        const uint32_t b = detector->pair_band;
+        if (!take_pairs(detector, b, repetitions, &cost) || (cost > 0 && cost + statistics > STEP_COST)) {
+            return false;
+        }
+        take_statistics(detector, b, repetitions, detector->config.keys[candidate->key].columns[b]);
+        cost += statistics;
+        detector->pair_band = (uint8_t)(b + 1u);
+        detector->pair_x = 0;
+        detector->pair_y = 1;
+        if (b + 1u == AIRMARK_BANDS) {
+            return true;
+        }
     }
-    return step + 1u == STEPS_A_BAND * AIRMARK_BANDS;
 }

@@ -1,7 +1,7 @@
 /* Stage gate: a running level from the short lags, and the candidates it lets through. SPEC.md, 5. */
 #include "airmark_internal.h"
 
-enum { WHOLE_LEAST = 400, HALF_LEAST = 640 };
+enum { WHOLE_LEAST = 512, HALF_LEAST = 768 };
 
 /* Frames after which a report no longer matters: long before their count comes round. SPEC.md, 10. */
 #define FORGOTTEN (1u << 30)
@@ -143,7 +143,7 @@ static int32_t level_of_key(const airmark_t *detector, uint32_t span, const airm
     return am_clamp(level_low - AM_LOW_HANDICAP_Q8, level_all, 65535);
 }
 
-/* 5.4: the level joins the others of its key and span; the middle one may be a candidate. */
+/* 5.4: the level joins the others of its key and span; the one before it may be a candidate. */
 static void take_level(airmark_t *detector, uint32_t key, uint32_t span, uint32_t level)
 {
     airmark_key_state_t *const state = &detector->key_state[key];
@@ -155,9 +155,9 @@ static void take_level(airmark_t *detector, uint32_t key, uint32_t span, uint32_
         levels[i] = levels[i - 1u];
     }
     levels[0] = (uint16_t)level;
-    const uint32_t middle = levels[2];
-    if (middle < (span == AM_WHOLE ? WHOLE_LEAST : HALF_LEAST) || middle <= levels[3] || middle <= levels[4] ||
-        middle < levels[1] || middle < levels[0]) {
+    const uint32_t middle = levels[1];
+    if (middle < (span == AM_WHOLE ? WHOLE_LEAST : HALF_LEAST) || middle <= levels[2] || middle <= levels[3] ||
+        middle < levels[0]) {
         return;
     }
     uint32_t at = detector->queued;
@@ -178,7 +178,7 @@ static void take_level(airmark_t *detector, uint32_t key, uint32_t span, uint32_
         detector->queued++;
     }
     airmark_place_t *const place = &detector->queue[at];
-    place->frame = detector->frames - 1u - 2u - (span == AM_WHOLE ? AM_WHOLE_FRAMES - 1u : AM_HALF_FRAMES - 1u);
+    place->frame = detector->frames - 1u - 1u - (span == AM_WHOLE ? AM_WHOLE_FRAMES - 1u : AM_HALF_FRAMES - 1u);
     place->key = (uint8_t)key;
     place->half = (uint8_t)span;
     place->level = (uint16_t)middle;

@@ -34,8 +34,7 @@ enum {
     AM_LOW_BANDS = 2,
     AM_WHOLE = 0,
     AM_HALF = 1,
-    AM_TEMPLATE_STEPS = 10,
-    AM_CONFIRM_STEPS = 20,
+    AM_TEMPLATE_STEPS = 9,
     AM_LOW_HANDICAP_Q8 = 77,
     AM_HALF_HANDICAP_Q8 = 102
 };
@@ -83,6 +82,29 @@ static inline uint32_t am_pack(int32_t low, int32_t high)
     return pair;
 #else
     return ((uint32_t)low & 0xFFFFu) | ((uint32_t)high << 16);
+#endif
+}
+
+/* The low halves of two words, and their high halves, as a pair. */
+static inline uint32_t am_pack_low(uint32_t low, uint32_t high)
+{
+#if AIRMARK_DSP
+    uint32_t pair;
+    __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(pair) : "r"(low), "r"(high));
+    return pair;
+#else
+    return (low & 0xFFFFu) | high << 16;
+#endif
+}
+
+static inline uint32_t am_pack_high(uint32_t low, uint32_t high)
+{
+#if AIRMARK_DSP
+    uint32_t pair;
+    __asm__("pkhtb %0, %1, %2, asr #16" : "=r"(pair) : "r"(high), "r"(low));
+    return pair;
+#else
+    return low >> 16 | (high & 0xFFFF0000u);
 #endif
 }
 
@@ -211,9 +233,48 @@ static inline uint32_t am_counted(const am_counter_t *counter, uint32_t last)
 #endif
 }
 
+/* Adds two words to those counted: the sum's low bits stay in `sum`, `carry` has twice their weight. */
+#define AM_ADD2(sum, a, b, carry) ((sum) = am_add3((sum), (a), (b), &(carry)))
+#define AM_ADD1(sum, a, carry) ((carry) = (sum) & (a), (sum) ^= (a))
+
+/* Ones in every lane of 16 words WORD(0) to WORD(15): in a tree of full adders, five planes of weight 1 to 16. */
+#define AM_PLANES16(WORD, planes) \
+    do { \
+        uint32_t ones = WORD(0); \
+        uint32_t twos, fours, eights, sixteens, c1, c2, c3, d1, d2, d3; \
+        AM_ADD2(ones, WORD(1), WORD(2), twos); \
+        AM_ADD2(ones, WORD(3), WORD(4), c1); \
+        AM_ADD2(ones, WORD(5), WORD(6), c2); \
+        AM_ADD2(twos, c1, c2, d1); \
+        AM_IN_ORDER(); \
+        AM_ADD2(ones, WORD(7), WORD(8), c1); \
+        AM_ADD2(ones, WORD(9), WORD(10), c2); \
+        AM_ADD2(twos, c1, c2, d2); \
+        AM_IN_ORDER(); \
+        AM_ADD2(ones, WORD(11), WORD(12), c1); \
+        AM_ADD2(ones, WORD(13), WORD(14), c2); \
+        AM_ADD2(twos, c1, c2, d3); \
+        AM_ADD1(ones, WORD(15), c3); \
+        AM_IN_ORDER(); \
+        fours = am_add3(d1, d2, d3, &eights); \
+        AM_ADD1(twos, c3, d1); \
+        AM_ADD1(fours, d1, d2); \
+        AM_ADD1(eights, d2, sixteens); \
+        (planes)[0] = ones; \
+        (planes)[1] = twos; \
+        (planes)[2] = fours; \
+        (planes)[3] = eights; \
+        (planes)[4] = sixteens; \
+    } while (0)
+
 /* Ones in planes of lanes that count up to 16, each plane with its weight: 0..512. */
-static inline uint32_t am_ones_of_planes(uint32_t ones, uint32_t twos, uint32_t fours, uint32_t eights, uint32_t sixteens)
+static inline uint32_t am_ones_of_planes(const uint32_t planes[5])
 {
+    uint32_t ones = planes[0];
+    uint32_t twos = planes[1];
+    uint32_t fours = planes[2];
+    uint32_t eights = planes[3];
+    uint32_t sixteens = planes[4];
 #if defined(AIRMARK_POPCOUNT)
     return am_ones(ones) + 2u * am_ones(twos) + 4u * am_ones(fours) + 8u * am_ones(eights) + 16u * am_ones(sixteens);
 #else
@@ -349,10 +410,16 @@ static inline uint32_t am_wave(uint32_t k)
     return airmark_wave[k & 511u];
 }
 
-/* SPEC.md, 7.2: what undoes a drift over a lag, in band b. */
-static inline uint32_t am_turn(uint32_t b, int32_t lag, int32_t drift_ppm_q4)
+/* SPEC.md, 7.2: the turn that undoes a drift over a lag in band b, in 512ths. */
+static inline uint32_t am_turn_index(uint32_t b, int32_t lag, int32_t drift_ppm_q4)
 {
-    return am_wave((uint32_t)(lag * drift_ppm_q4 * (int32_t)airmark_turns[b] + (1 << 19)) >> 20);
+    return ((uint32_t)(lag * drift_ppm_q4 * (int32_t)airmark_turns[b] + (1 << 19)) >> 20) & 511u;
+}
+
+/* SPEC.md, 7.4: the same to the next quarter turn, 0..3. */
+static inline uint32_t am_quarter(uint32_t b, int32_t lag, int32_t drift_ppm_q4)
+{
+    return ((uint32_t)(lag * drift_ppm_q4 * (int32_t)airmark_turns[b] + (1 << 26)) >> 27) & 3u;
 }
 
 /* ---- frames in the ring ------------------------------------------------------------------------------------------ */
@@ -396,6 +463,12 @@ static inline uint32_t am_slot(const airmark_t *detector, uint32_t frame)
 {
     const uint32_t age = detector->frames - 1u - frame;
     return detector->newest >= age ? detector->newest - age : detector->newest + AIRMARK_RING - age;
+}
+
+/* The difference of two frame numbers, either way. */
+static inline uint32_t am_distance(uint32_t a, uint32_t b)
+{
+    return a - b < b - a ? a - b : b - a;
 }
 
 /* Used bins of band b. */
@@ -443,9 +516,9 @@ void airmark_gate(airmark_t *detector);
 
 typedef enum { AM_GO_ON, AM_REFUSED, AM_PASSED } am_result_t;
 
-/* template and confirm: one step of the work on the first candidate. */
+/* template and confirm: one step of the work on the first candidate; confirm is true when done. */
 am_result_t airmark_template(airmark_t *detector, uint32_t step);
-bool airmark_confirm(airmark_t *detector, uint32_t step);
+bool airmark_confirm(airmark_t *detector, bool begin);
 
 /* statistic: the score of a group of bands, Q8. */
 int32_t airmark_statistic(int32_t agreement, uint32_t variance, int64_t third);

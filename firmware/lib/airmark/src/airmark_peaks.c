@@ -1,12 +1,6 @@
 /* Stage peaks: one detection a mark. SPEC.md, 10. */
 #include "airmark_internal.h"
 
-/* The difference of two frame numbers, either way. */
-static inline uint32_t distance(uint32_t a, uint32_t b)
-{
-    return a - b < b - a ? a - b : b - a;
-}
-
 /* Input sample at which a mark of the place begins. */
 static uint64_t sample_of(const airmark_t *detector)
 {
@@ -33,14 +27,14 @@ bool airmark_peaks(airmark_t *detector, int32_t score_q8, airmark_detection_t *d
     airmark_key_state_t *const state = &detector->key_state[candidate->key];
     const int32_t agreement = detector->agreement[0] + detector->agreement[1];
     const uint32_t near = span == AM_WHOLE ? AM_WHOLE_FRAMES / 2 : AM_HALF_FRAMES / 2;
-    if (state->told_agreement[span] != 0 && distance(detector->place, state->told_frame[span]) <= near &&
+    if (state->told_agreement[span] != 0 && am_distance(detector->place, state->told_frame[span]) <= near &&
         agreement <= state->told_agreement[span]) {
         return false;
     }
     state->told_frame[span] = detector->place;
     state->told_agreement[span] = agreement;
     if (span == AM_WHOLE && state->told_agreement[AM_HALF] != 0 &&
-        distance(detector->place, state->told_frame[AM_HALF]) <= AM_WHOLE_FRAMES / 2) {
+        am_distance(detector->place, state->told_frame[AM_HALF]) <= AM_WHOLE_FRAMES / 2) {
         return false;
     }
     detection->sample = sample_of(detector);

@@ -2,7 +2,10 @@
 #include "airmark_internal.h"
 
 enum {
-    LEAST_Q8 = 768,
+    WHOLE_LEAST_Q8 = 1216,
+    HALF_LEAST_Q8 = 1280,
+    SEARCH_STEPS = 4,
+    PARTS_A_STEP = 5,
     MAX_GROUPS = 8, /* of four repetitions, in a whole mark */
     ZERO_DRIFT = AIRMARK_DRIFTS / 2,
     DRIFT_STEP_Q4 = 400
@@ -24,13 +27,6 @@ static inline void count4(uint32_t a, uint32_t b, uint32_t c, uint32_t d, uint32
     planes[0] = sum ^ d;
     planes[1] = carry ^ second;
     planes[2] = carry & second;
-}
-
-/* Lanes offset, offset + 4, ... of counts in planes, as nibbles. */
-static inline uint32_t nibbles(const uint32_t planes[3], uint32_t offset)
-{
-    return ((planes[0] >> offset) & 0x11111111u) + (((planes[1] >> offset) & 0x11111111u) << 1) +
-           (((planes[2] >> offset) & 0x11111111u) << 2);
 }
 
 /* The products of group g and q groups later, added to the sums of lag q. */
@@ -85,26 +81,30 @@ static inline void add_lane(const uint32_t words[MAX_GROUPS], uint32_t groups, u
     sums->energy = energy;
 }
 
-/* The sums of 32 lanes, those set in `lanes`. planes: of each group, of the real and the imaginary parts. */
-static void add_word(const uint32_t planes[MAX_GROUPS][2][3], uint32_t groups, uint32_t lanes, sums_t *sums)
+/*
+ * The counts of a word's lanes as nibbles: word 2 i + h has those of the lanes i, i + 4, i + 8, i + 12 of the word's half h,
+ * of the real parts in its lower and of the imaginary parts in its upper 16 bits.
+ */
+static inline void spread(const uint32_t real[3], const uint32_t imaginary[3], uint32_t group,
+                          uint32_t words[8][MAX_GROUPS])
 {
-    for (uint32_t offset = 0; offset < 4; offset++) {
-        uint32_t words[2][MAX_GROUPS];
-        for (uint32_t g = 0; g < groups; g++) {
-            const uint32_t real = nibbles(planes[g][0], offset);
-            const uint32_t imaginary = nibbles(planes[g][1], offset);
-            words[0][g] = (real & 0xFFFFu) | imaginary << 16;
-            words[1][g] = real >> 16 | (imaginary & 0xFFFF0000u);
-        }
-        for (uint32_t half = 0; half < 2; half++) {
-            const uint32_t used = lanes >> (16u * half + offset);
-            for (uint32_t lane = 0; lane < 16u; lane += 4) {
-                if ((used >> lane & 1u) != 0) {
-                    add_lane(words[half], groups, lane, sums);
-                }
-            }
-        }
-    }
+    uint32_t mask = 0x11111111u;
+    AM_IN_REGISTER(mask);
+#define NIBBLES(planes, i) \
+    (((planes)[0] >> (i) & mask) + ((planes)[1] >> (i) & mask) * 2u + ((planes)[2] >> (i) & mask) * 4u)
+#define SPREAD(i) \
+    do { \
+        const uint32_t low = NIBBLES(real, i); \
+        const uint32_t high = NIBBLES(imaginary, i); \
+        words[2 * (i)][group] = am_pack_low(low, high); \
+        words[2 * (i) + 1][group] = am_pack_high(low, high); \
+    } while (0)
+    SPREAD(0);
+    SPREAD(1);
+    SPREAD(2);
+    SPREAD(3);
+#undef SPREAD
+#undef NIBBLES
 }
 
 /* 7.1: the sums of one part. frame: the chain's first; column: the key's signs in the band, first repetition topmost. */
@@ -112,11 +112,14 @@ static void chain_sums(const airmark_t *detector, uint32_t frame, uint32_t b, ui
                        sums_t *sums)
 {
     const uint32_t *const lanes = am_lanes(detector, b);
-    memset(sums, 0, sizeof *sums);
+    sums->energy = 0;
+    for (uint32_t q = 0; q < MAX_GROUPS; q++) {
+        sums->real[q] = sums->imaginary[q] = 0;
+    }
     if (lanes[0] == 0) {
         return;
     }
-    uint32_t planes[2][MAX_GROUPS][2][3];
+    uint32_t counts[2][8][MAX_GROUPS];
     uint32_t slot = am_slot(detector, frame);
     for (uint32_t g = 0; g < groups; g++) {
         uint32_t words[4][4];
@@ -132,19 +135,28 @@ static void chain_sums(const airmark_t *detector, uint32_t frame, uint32_t b, ui
             slot -= slot >= AIRMARK_RING ? AIRMARK_RING : 0u;
         }
         for (uint32_t half = 0; half < 2; half++) {
-            for (uint32_t part = 0; part < 2; part++) {
-                const uint32_t w = 2u * half + part;
-                count4(words[0][w], words[1][w], words[2][w], words[3][w], planes[half][g][part]);
-            }
+            uint32_t real[3];
+            uint32_t imaginary[3];
+            const uint32_t w = 2u * half;
+            count4(words[0][w], words[1][w], words[2][w], words[3][w], real);
+            count4(words[0][w + 1u], words[1][w + 1u], words[2][w + 1u], words[3][w + 1u], imaginary);
+            spread(real, imaginary, g, counts[half]);
         }
     }
     for (uint32_t half = 0; half < 2; half++) {
-        add_word((const uint32_t(*)[2][3])planes[half], groups, lanes[half], sums);
+        for (uint32_t i = 0; i < 8; i++) {
+            const uint32_t used = lanes[half] >> (i / 2u + 16u * (i & 1u));
+            for (uint32_t lane = 0; lane < 16u; lane += 4) {
+                if ((used >> lane & 1u) != 0) {
+                    add_lane(counts[half][i], groups, lane, sums);
+                }
+            }
+        }
     }
 }
 
-/* 7.2: what a part adds to the curves. */
-static void add_curves(airmark_t *detector, uint32_t chain, uint32_t b, uint32_t groups, const sums_t *sums)
+/* 7.2: what a part adds to the curves of the lower and of all bands. */
+static void add_curves(airmark_t *detector, uint32_t b, uint32_t groups, const sums_t *sums)
 {
     uint32_t pairs[MAX_GROUPS];
     for (uint32_t q = 1; q < groups; q++) {
@@ -162,20 +174,78 @@ static void add_curves(airmark_t *detector, uint32_t chain, uint32_t b, uint32_t
             fast = am_difference_add(pairs[q], turn, fast);
             slow = am_dot_add(pairs[q], turn, slow);
         }
-        fast = sums->energy + am_shift(fast, 14);
-        slow = sums->energy + am_shift(slow, 14);
-        for (uint32_t i = 0; i < 3; i++) {
-            if (chain != i && chain != i + 2u) {
-                continue;
-            }
-            for (uint32_t group = b < AM_LOW_BANDS ? 0u : 1u; group < 2u; group++) {
-                detector->scratch.curves[group][i][ZERO_DRIFT + k] += fast;
-                if (k > 0) {
-                    detector->scratch.curves[group][i][ZERO_DRIFT - k] += slow;
-                }
+        for (uint32_t group = b < AM_LOW_BANDS ? 0u : 1u; group < 2u; group++) {
+            int32_t *const curve = detector->scratch.search.curves[group];
+            curve[ZERO_DRIFT + k] += sums->energy + am_shift(fast, 14);
+            if (k > 0) {
+                curve[ZERO_DRIFT - k] += sums->energy + am_shift(slow, 14);
             }
         }
     }
+}
+
+/* The sum of z^2 over 32 lanes, z being the ones among the words w of `repetitions` (16 or 32) less half as many. */
+static uint32_t energy_of_words(const uint32_t (*words)[4], uint32_t w, uint32_t repetitions)
+{
+    uint32_t planes[2][5] = {{0, 0, 0, 0, 0}, {0, 0, 0, 0, 0}};
+    for (uint32_t i = 0; i < repetitions / 16u; i++, words += 16) {
+#define WORD(r) (words[r][w])
+        AM_PLANES16(WORD, planes[i]);
+#undef WORD
+    }
+    const uint32_t middle = repetitions / 2u * 0x00010001u;
+    int32_t energy = 0;
+    for (uint32_t lane = 0; lane < 8; lane++) {
+        uint32_t counts = 0;
+        for (uint32_t i = 0; i < repetitions / 16u; i++) {
+            uint32_t mask = 0x01010101u;
+            AM_IN_REGISTER(mask);
+            counts += (planes[i][0] >> lane & mask) + (planes[i][1] >> lane & mask) * 2u +
+                      (planes[i][2] >> lane & mask) * 4u + (planes[i][3] >> lane & mask) * 8u +
+                      (planes[i][4] >> lane & mask) * 16u;
+        }
+        const uint32_t even = am_sub_pair(counts & 0x00FF00FFu, middle);
+        const uint32_t odd = am_sub_pair(counts >> 8 & 0x00FF00FFu, middle);
+        energy = am_dot_add(even, even, am_dot_add(odd, odd, energy));
+    }
+    return (uint32_t)energy;
+}
+
+/* 7.4: the energy of a part at one drift, in quarter turns. frame, column: as in chain_sums. */
+static uint32_t chain_energy(const airmark_t *detector, uint32_t frame, uint32_t b, uint32_t column,
+                             uint32_t repetitions, int32_t drift_ppm_q4)
+{
+    const uint32_t *const lanes = am_lanes(detector, b);
+    uint32_t words[AIRMARK_REPETITIONS][4];
+    uint32_t slot = am_slot(detector, frame);
+    for (uint32_t r = 0; r < repetitions; r++) {
+        uint32_t parts[4];
+        am_band_words(detector, slot, b, parts);
+        slot += AM_BLOCK_FRAMES;
+        slot -= slot >= AIRMARK_RING ? AIRMARK_RING : 0u;
+        /* Times the sign and j^quarter: j turns (real, imaginary) to (-imaginary, real). */
+        const uint32_t quarter = am_quarter(b, (int32_t)r, drift_ppm_q4);
+        const uint32_t sign = (0u - (column >> 31)) ^ (0u - (quarter >> 1));
+        column <<= 1;
+        if ((quarter & 1u) == 0) {
+            words[r][0] = (parts[0] ^ sign) & lanes[0];
+            words[r][1] = (parts[1] ^ sign) & lanes[0];
+            words[r][2] = (parts[2] ^ sign) & lanes[1];
+            words[r][3] = (parts[3] ^ sign) & lanes[1];
+        } else {
+            words[r][0] = (parts[1] ^ ~sign) & lanes[0];
+            words[r][1] = (parts[0] ^ sign) & lanes[0];
+            words[r][2] = (parts[3] ^ ~sign) & lanes[1];
+            words[r][3] = (parts[2] ^ sign) & lanes[1];
+        }
+    }
+    uint32_t energy = 0;
+    for (uint32_t w = 0; w < 4; w++) {
+        energy += energy_of_words((const uint32_t(*)[4])words, w, repetitions);
+    }
+    /* Unused lanes have no ones. */
+    const uint32_t unused = 2u * (64u - (uint32_t)am_used(detector, b));
+    return energy - unused * (repetitions / 2u) * (repetitions / 2u);
 }
 
 /* The drift or place between grid points where a parabola through three values peaks, in `unit` a grid step, limited. */
@@ -185,67 +255,84 @@ static int32_t peak_between(int32_t left, int32_t middle, int32_t right, int32_t
     return bend > 0 ? am_clamp(unit / 2 * (right - left) / bend, -unit, unit) : 0;
 }
 
-/* 7.3 */
-static am_result_t decide(airmark_t *detector)
+/* 7.3: the drift, or refusal. */
+static am_result_t find_drift(airmark_t *detector)
 {
     /* SPEC.md's M and C: by used bins (16 kHz, 8 kHz), span, group (low, all). */
     static const uint16_t mean[2][2][2] = {{{3680, 7392}, {1840, 3696}}, {{3168, 3168}, {1584, 1584}}};
     static const uint32_t scale[2][2][2] = {{{70247, 49565}, {142817, 100768}}, {{75711, 75711}, {153926, 153926}}};
-    static const uint8_t order[3] = {1, 0, 2};
     const uint32_t narrow = detector->config.rate == 8000u ? 1u : 0u;
     const uint32_t half = detector->queue[0].half;
-    uint32_t z[2];
-    uint32_t best_i[2];
-    uint32_t best_k[2];
+    int32_t z[2];
+    uint32_t best[2];
     for (uint32_t group = 0; group < 2; group++) {
-        int32_t highest = 0;
-        best_i[group] = 1;
-        best_k[group] = 0;
-        for (uint32_t at = 0; at < 3; at++) {
-            for (uint32_t k = 0; k < AIRMARK_DRIFTS; k++) {
-                const int32_t energy = detector->scratch.curves[group][order[at]][k];
-                if ((at == 0 && k == 0) || energy > highest) {
-                    highest = energy;
-                    best_i[group] = order[at];
-                    best_k[group] = k;
-                }
-            }
+        const int32_t *const curve = detector->scratch.search.curves[group];
+        best[group] = 0;
+        for (uint32_t k = 1; k < AIRMARK_DRIFTS; k++) {
+            best[group] = curve[k] > curve[best[group]] ? k : best[group];
         }
-        const int32_t over = highest - mean[narrow][half][group];
-        z[group] = over <= 0 ? 0u : (uint32_t)((uint64_t)(uint32_t)over * scale[narrow][half][group] >> 16);
+        const int32_t over = curve[best[group]] - mean[narrow][half][group];
+        z[group] = over <= 0 ? 0 : (int32_t)((uint64_t)(uint32_t)over * scale[narrow][half][group] >> 16);
     }
-    const uint32_t group = (int32_t)z[0] - AM_LOW_HANDICAP_Q8 > (int32_t)z[1] ? 0u : 1u;
-    const int32_t level = group == 0 ? (int32_t)z[0] - AM_LOW_HANDICAP_Q8 : (int32_t)z[1];
-    if (level < LEAST_Q8) {
+    z[0] -= AM_LOW_HANDICAP_Q8;
+    const uint32_t group = z[0] > z[1] ? 0u : 1u;
+    if (z[group] < (half != 0 ? HALF_LEAST_Q8 : WHOLE_LEAST_Q8)) {
         return AM_REFUSED;
     }
-    int32_t (*const curves)[AIRMARK_DRIFTS] = detector->scratch.curves[group];
-    const uint32_t i = best_i[group];
-    const uint32_t k = best_k[group];
-    const uint32_t inner = k < 1u ? 1u : k > AIRMARK_DRIFTS - 2u ? AIRMARK_DRIFTS - 2u : k;
-    detector->drift_ppm_q4 =
-        (int16_t)(DRIFT_STEP_Q4 * ((int32_t)inner - ZERO_DRIFT) +
-                  peak_between(curves[i][inner - 1u], curves[i][inner], curves[i][inner + 1u], DRIFT_STEP_Q4));
-    detector->offset =
-        (int16_t)(i == 1u ? am_clamp(peak_between(curves[0][k], curves[1][k], curves[2][k], 256), -128, 128) : 0);
+    const int32_t *const curve = detector->scratch.search.curves[group];
+    const uint32_t k = best[group] < 1u ? 1u : best[group] > AIRMARK_DRIFTS - 2u ? AIRMARK_DRIFTS - 2u : best[group];
+    detector->drift_ppm_q4 = (int16_t)(DRIFT_STEP_Q4 * ((int32_t)k - ZERO_DRIFT) +
+                                       peak_between(curve[k - 1u], curve[k], curve[k + 1u], DRIFT_STEP_Q4));
+    return AM_GO_ON;
+}
+
+/* 7.4: the place, from the energies of the chains. */
+static void find_place(airmark_t *detector)
+{
+    const uint32_t *const energies = detector->scratch.search.energies;
+    int32_t sums[3];
+    for (uint32_t i = 0; i < 3; i++) {
+        sums[i] = (int32_t)(energies[i] + energies[i + 1u] + energies[i + 2u] + energies[i + 3u]);
+    }
+    const uint32_t i = sums[0] > sums[1] && sums[0] >= sums[2] ? 0u : sums[2] > sums[1] ? 2u : 1u;
+    detector->offset = (int16_t)(i == 1u ? am_clamp(peak_between(sums[0], sums[1], sums[2], 256), -128, 128) : 0);
     detector->place = detector->queue[0].frame - 1u + i;
-    return AM_PASSED;
 }
 
 am_result_t airmark_template(airmark_t *detector, uint32_t step)
 {
     const airmark_place_t *const candidate = &detector->queue[0];
     const airmark_key_t *const key = &detector->config.keys[candidate->key];
-    const uint32_t groups = candidate->half != 0 ? 4u : 8u;
+    const uint32_t repetitions = candidate->half != 0 ? AIRMARK_REPETITIONS / 2 : AIRMARK_REPETITIONS;
     if (step == 0) {
-        memset(&detector->scratch, 0, sizeof detector->scratch);
+        for (uint32_t k = 0; k < AIRMARK_DRIFTS; k++) {
+            detector->scratch.search.curves[0][k] = detector->scratch.search.curves[1][k] = 0;
+        }
+        for (uint32_t chain = 0; chain < 6; chain++) {
+            detector->scratch.search.energies[chain] = 0;
+        }
     }
-    for (uint32_t part = 2u * step; part < 2u * step + 2u; part++) {
-        const uint32_t chain = part / 4u;
-        const uint32_t b = part % 4u;
-        sums_t sums;
-        chain_sums(detector, candidate->frame - 1u + chain, b, key->columns[b], groups, &sums);
-        add_curves(detector, chain, b, groups, &sums);
+    if (step < SEARCH_STEPS) {
+        /* Two bands of one of the chains in the blocks' middle, of the frames n + 1 and n + 2. */
+        const uint32_t frame = candidate->frame + 1u + step / 2u;
+        const uint32_t first = 2u * (step & 1u);
+        for (uint32_t b = first; b < first + 2u; b++) {
+            sums_t sums;
+            chain_sums(detector, frame, b, key->columns[b], repetitions / 4u, &sums);
+            add_curves(detector, b, repetitions / 4u, &sums);
+        }
+        return step + 1u < SEARCH_STEPS ? AM_GO_ON : find_drift(detector);
     }
-    return step + 1u == AM_TEMPLATE_STEPS ? decide(detector) : AM_GO_ON;
+    const uint32_t first = PARTS_A_STEP * (step - SEARCH_STEPS);
+    for (uint32_t part = first; part < first + PARTS_A_STEP && part < 6u * AIRMARK_BANDS; part++) {
+        const uint32_t chain = part / AIRMARK_BANDS;
+        const uint32_t b = part % AIRMARK_BANDS;
+        detector->scratch.search.energies[chain] += chain_energy(
+            detector, candidate->frame - 1u + chain, b, key->columns[b], repetitions, detector->drift_ppm_q4);
+    }
+    if (step + 1u < AM_TEMPLATE_STEPS) {
+        return AM_GO_ON;
+    }
+    find_place(detector);
+    return AM_PASSED;
 }

@@ -1,62 +1,93 @@
-"""Confirm (SPEC 8): all pairs of rows at one place, the drift undone."""
+"""Confirm (SPEC 8): all pairs of repetitions at one place, the drift undone."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from airmark.fixed.frames import unpack
-from airmark.fixed.tables import BLOCK, EDGES, Ints, Rate, turn, turns
+from airmark.fixed.tables import BANDS, BLOCK, EDGES, Ints, Rate, Span, turn, turns
 
-ROWS = 16
-STEPS_A_BAND = 5
-FRAMES = 10
-"""That come while a place is looked at."""
+ROWS = 4
+"""Of a block of pairs."""
+FULL = 640
+"""What a step may cost before the next y; here and below in the units of SPEC 8.3."""
+BLOCK_COST = 16
+ROW_COST = 5
+PAIR_COST = 5
+TURNED_PAIR_COST = 9
 
 
 class Band(NamedTuple):
-    """The statistics of one band (SPEC 8.3)."""
+    """The statistics of one band (SPEC 8.2)."""
 
     q: int
     v: int
     t: int
 
 
-def rows(frames: Ints, band: int, signs: Ints, rate: Rate) -> Ints:
-    """Z of one band (SPEC 8.1): (ROWS, BLOCK, 2 strings, used lanes) of -1, 0, 1.
+def next_quarter(t: Ints) -> Ints:
+    """a of turns t: the next quarter turn (SPEC 8.1)."""
+    return (t + 64 >> 7) % 4
 
-    frames: those of a place, (4 R, WORDS); signs: the key's in the band, (R,).
+
+def off_quarter(t: Ints) -> npt.NDArray[np.bool_]:
+    """Which turns are over 28 degrees from a quarter turn (SPEC 8.1)."""
+    return (t + 40) % 128 > 80
+
+
+def pairs(frames: Ints, band: int, drift: int, rate: Rate) -> Ints:
+    """c[x][y] of one band (SPEC 8.1), 0 unless x < y: (R, R).
+
+    frames: those of a place, (4 R, WORDS); drift: Q4 ppm.
     """
+    repetitions = len(frames) // BLOCK
     used = slice(EDGES[band], max(EDGES[band], min(EDGES[band + 1], rate.used_bins)))
     parts = 1 - 2 * unpack(frames)[..., used]
-    merged = len(signs) // ROWS
-    turned = parts.reshape(ROWS, merged, BLOCK, 2, -1) * signs.reshape(ROWS, merged, 1, 1, 1)
-    # As the first repetition has it.
-    z: Ints = turned.sum(axis=1) // merged * signs[::merged, None, None, None]
-    return z
-
-
-def pairs(z: Ints, band: int, drift: int, merged: int) -> Ints:
-    """c[x][y] of one band (SPEC 8.2), 0 where x > y, and on the diagonal d[x] or 0 (8.3): (ROWS, ROWS).
-
-    z: of rows; drift: Q4 ppm; merged: repetitions that a row is the mean of.
-    """
-    real, imaginary = z[:, :, 0].reshape(ROWS, -1), z[:, :, 1].reshape(ROWS, -1)
-    rho = real @ real.T + imaginary @ imaginary.T
-    iota = real @ imaginary.T - imaginary @ real.T
-    x, y = np.triu_indices(ROWS, 1)
-    cos, sin = turns()[:, turn(band, merged * (y - x).astype(np.int64), drift)]
-    out = np.zeros((ROWS, ROWS), np.int64)
-    out[x, y] = rho[x, y] * cos - iota[x, y] * sin + 2**14 >> 15
-    if merged > 1:
-        # Of 8 n_b parts half are 0 by chance.
-        out[np.diag_indices(ROWS)] = np.abs(z).sum(axis=(1, 2, 3)) - z[0].size // 2 + 1 >> 1
+    real, imaginary = parts[:, 0].reshape(repetitions, -1), parts[:, 1].reshape(repetitions, -1)
+    x, y = np.triu_indices(repetitions, 1)
+    # Sums of an even number of +-1.
+    rho = (real @ real.T + imaginary @ imaginary.T >> 1)[x, y]
+    iota = (real @ imaginary.T - imaginary @ real.T >> 1)[x, y]
+    t = turn(band, (y - x).astype(np.int64), drift)
+    cos, sin = turns()[:, t]
+    v = np.choose(next_quarter(t), [rho, -iota, -rho, iota])
+    out = np.zeros((repetitions, repetitions), np.int64)
+    out[x, y] = np.where(off_quarter(t), rho * cos - iota * sin + 2**15 >> 16, v + 1 >> 1)
     return out
 
 
+def in_order(c: Ints) -> bytes:
+    """The pairs x < y of a band, by x and then by y, a byte each."""
+    return c[np.triu_indices(len(c), 1)].astype(np.int8).tobytes()
+
+
 def statistics(c: Ints, signs: Ints) -> Band:
-    """Q, V and T of a band (SPEC 8.3). c: its pairs; signs: of its rows, (ROWS,)."""
-    above = np.triu(c, 1)
-    # Nothing is on or under the diagonal, so that (above @ above)[x, w] is the sum over the y between x and w.
-    return Band(int(signs @ c @ signs), int((c * c).sum()), int(((above @ above) * above).sum()))
+    """Q, V and T of a band (SPEC 8.2). c: its pairs; signs: the key's in the band, (R,)."""
+    # Nothing is on or under the diagonal, so that (c @ c)[x, w] is the sum over the y between x and w.
+    return Band(int(signs @ c @ signs), int((c * c).sum()), int(((c @ c) * c).sum()))
+
+
+def schedule(span: Span, drift: int) -> list[list[int]]:
+    """The steps (SPEC 8.3) of a place: of each the bands whose statistics it does, most often none."""
+    repetitions = span.repetitions
+    lags = np.arange(repetitions, dtype=np.int64)
+    done: list[list[int]] = [[]]
+    cost = 0
+    for band in range(BANDS):
+        of_pair = np.where(off_quarter(turn(band, lags, drift)), TURNED_PAIR_COST, PAIR_COST).tolist()
+        for first in range(0, repetitions, ROWS):
+            cost += BLOCK_COST
+            for y in range(first + 1, repetitions):
+                if cost >= FULL:
+                    done.append([])
+                    cost = BLOCK_COST
+                cost += ROW_COST + sum(of_pair[y - x] for x in range(first, min(first + ROWS, y)))
+        if cost + span.statistics_cost > FULL:
+            done.append([])
+            cost = 0
+        cost += span.statistics_cost
+        done[-1].append(band)
+    return done

@@ -51,14 +51,23 @@ class GateTap(NamedTuple):
 
 
 class TemplateTap(NamedTuple):
-    """What the template gives for a candidate."""
+    """What the template's first steps give for a candidate."""
 
     candidate: Candidate
     chains: Ints
-    """A, (5 chains, R/4, BANDS, 2)."""
+    """A, (2 chains, R/4, BANDS, 2)."""
     curves: Ints
-    """E, (2, 3, 17)."""
-    decision: template.Decision
+    """E, (2, 17)."""
+    decision: template.Drift
+
+
+class PlaceTap(NamedTuple):
+    """What its last steps give."""
+
+    candidate: Candidate
+    energies: Ints
+    """e, (6 chains, BANDS)."""
+    found: template.Place
 
 
 class ConfirmTap(NamedTuple):
@@ -68,7 +77,7 @@ class ConfirmTap(NamedTuple):
     place: int
     band: int
     pairs: Ints
-    """c, with d on the diagonal, (16, 16)."""
+    """c, (R, R)."""
     statistics: Band
 
 
@@ -100,6 +109,7 @@ class Taps:
     gate: list[GateTap] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
     template: list[TemplateTap] = field(default_factory=list)
+    place: list[PlaceTap] = field(default_factory=list)
     confirm: list[ConfirmTap] = field(default_factory=list)
     statistic: list[StatisticTap] = field(default_factory=list)
     peaks: list[PeaksTap] = field(default_factory=list)
@@ -111,8 +121,12 @@ class _Work:
     """What is known of the first candidate of the queue."""
 
     steps: int = 0
-    """Of the stage that it is in, that are done."""
-    decision: template.Decision | None = None
+    """That are done."""
+    drift: int = 0
+    """Q4 ppm."""
+    found: template.Place | None = None
+    schedule: list[list[int]] = field(default_factory=list)
+    """The bands that each step of confirm completes."""
     bands: list[Band] = field(default_factory=list)
 
 
@@ -144,7 +158,7 @@ class FixedDetector:
         if not 0 <= first_sample < 2**64:
             raise AirmarkError(f"a first sample of {first_sample}: give 0 to 2^64 - 1")
         self.rate = rate_of(rate)
-        self.first_sample, self.taps = first_sample, taps
+        self.first_sample, self.threshold, self.taps = first_sample, threshold_q8, taps
         self.spans: list[Span] = [WHOLE, HALF] if early else [WHOLE]
         self.signs = [[signs(c, span) for span in self.spans] for c in self.columns]
         self._input = InputStage(self.rate)
@@ -221,8 +235,7 @@ class FixedDetector:
     def _enqueue(self, candidate: Candidate) -> None:
         if len(self._queue) == QUEUE:
             self._drop()
-            waiting = range(self._work is not None, QUEUE)
-            lowest = min(waiting, key=lambda i: self._queue[i].level)
+            lowest = min(range(self._work is not None, QUEUE), key=lambda i: self._queue[i].level)
             if candidate.level <= self._queue[lowest].level:
                 return
             self._queue.pop(lowest)
@@ -257,21 +270,29 @@ class FixedDetector:
 
     def _step(self, newest: int) -> RawDetection | None:
         """One step of the work on the first candidate; newest: number of the newest frame."""
-        if self._work is None:
-            self._begin(newest)
+        self._choose(newest)
         if self._work is None:
             return None
         candidate, work = self._queue[0], self._work
-        if work.decision is None:
+        if work.found is None:
             self._template_step(candidate, work, newest)
             return None
-        return self._confirm_step(candidate, work, work.decision, newest)
+        if newest - work.found.place >= RING:
+            self._leave()
+            self._drop()
+            return None
+        return self._confirm_step(candidate, work, work.found, newest)
 
-    def _begin(self, newest: int) -> None:
-        """Choose the candidate to work on, where there is one that can be worked on in time."""
+    def _choose(self, newest: int) -> None:
+        """Bring the candidate to work on to the front, where there is one that can be worked on in time."""
         while self._queue:
+            # The first of several is the oldest.
             highest = max(range(len(self._queue)), key=lambda i: self._queue[i].level)
-            self._queue.insert(0, self._queue.pop(highest))
+            if highest:
+                self._queue.insert(0, self._queue.pop(highest))
+                self._work = None
+            if self._work is not None:
+                return
             if newest + template.FRAMES - (self._queue[0].place - 1) < RING:
                 self._work = _Work()
                 return
@@ -285,49 +306,61 @@ class FixedDetector:
     def _template_step(self, candidate: Candidate, work: _Work, newest: int) -> None:
         span = self.spans[candidate.span]
         work.steps += 1
-        if work.steps < template.STEPS:
+        if work.steps not in (template.DRIFT_STEPS, template.STEPS):
             return
         of_key = self.signs[candidate.key][candidate.span]
-        stretch = self._stretch(candidate.place - 1, span.length + 1, newest)
-        frames = [stretch[c::BLOCK][: span.repetitions] for c in range(template.CHAINS)]
-        chains = [template.chain_sums(chain, of_key, self.rate) for chain in frames]
-        curves = template.curves(chains)
-        decision = template.decide(curves, candidate.place, span, self.rate)
-        work.steps, work.decision = 0, decision
+        stretch = self._stretch(candidate.place - 1, span.length + 2, newest)
+        frames = [stretch[c::BLOCK][: span.repetitions] for c in range(template.PLACE_CHAINS)]
+        if work.steps == template.DRIFT_STEPS:
+            chains = [template.chain_sums(frames[c], of_key, self.rate) for c in template.DRIFT_CHAINS]
+            curves = template.curves(chains)
+            decision = template.decide(curves, span, self.rate)
+            work.drift = decision.drift
+            if self.taps is not None:
+                self.taps.template.append(TemplateTap(candidate, np.stack(chains), curves, decision))
+            if not decision.passed:
+                self._leave()
+            return
+        energies = np.stack([template.energies(chain, of_key, work.drift, self.rate) for chain in frames])
+        work.found = template.find_place(energies.sum(axis=1).tolist(), candidate.place)
+        work.schedule = confirm.schedule(span, work.drift)
+        work.steps = 0
         if self.taps is not None:
-            self.taps.template.append(TemplateTap(candidate, np.stack(chains), curves, decision))
-        if not decision.passed:
-            self._leave()
-        elif newest + confirm.FRAMES - decision.place >= RING:
-            self._leave()
-            self._drop()
+            self.taps.place.append(PlaceTap(candidate, energies, work.found))
 
     def _confirm_step(
-        self, candidate: Candidate, work: _Work, decision: template.Decision, newest: int
+        self, candidate: Candidate, work: _Work, found: template.Place, newest: int
     ) -> RawDetection | None:
-        span, place = self.spans[candidate.span], decision.place
+        span = self.spans[candidate.span]
+        of_key = self.signs[candidate.key][candidate.span]
+        for band in work.schedule[work.steps]:
+            pairs = confirm.pairs(self._stretch(found.place, span.length, newest), band, work.drift, self.rate)
+            work.bands.append(confirm.statistics(pairs, of_key[:, band]))
+            if self.taps is not None:
+                self.taps.confirm.append(ConfirmTap(candidate, found.place, band, pairs, work.bands[-1]))
         work.steps += 1
-        if work.steps % confirm.STEPS_A_BAND:
-            return None
-        band = len(work.bands)
-        of_band = self.signs[candidate.key][candidate.span][:, band]
-        rows = confirm.rows(self._stretch(place, span.length, newest), band, of_band, self.rate)
-        pairs = confirm.pairs(rows, band, decision.drift, span.merged)
-        work.bands.append(confirm.statistics(pairs, of_band[:: span.merged]))
-        if self.taps is not None:
-            self.taps.confirm.append(ConfirmTap(candidate, place, band, pairs, work.bands[-1]))
-        if len(work.bands) < BANDS:
+        if work.steps < len(work.schedule):
             return None
         score, agreement = statistic.score_of_bands(work.bands, span), statistic.agreement(work.bands)
-        told = self._peaks.process(place, candidate.key, candidate.span, score, agreement)
+        told = self._peaks.process(found.place, candidate.key, candidate.span, score, agreement)
         self._leave()
+        if score >= self.threshold:
+            self._leave_neighbours(candidate, span)
         if self.taps is not None:
-            self.taps.statistic.append(StatisticTap(candidate, place, score, agreement))
-            self.taps.peaks.append(PeaksTap(candidate, place, told))
+            self.taps.statistic.append(StatisticTap(candidate, found.place, score, agreement))
+            self.taps.peaks.append(PeaksTap(candidate, found.place, told))
         if not told:
             return None
-        sample = sample_of(place, decision.offset, self.rate, self.first_sample)
-        return RawDetection(sample, score, decision.drift, candidate.key, span is HALF, 0)
+        sample = sample_of(found.place, found.offset, self.rate, self.first_sample)
+        return RawDetection(sample, score, work.drift, candidate.key, span is HALF, 0)
+
+    def _leave_neighbours(self, confirmed: Candidate, span: Span) -> None:
+        """Take out of the queue what is the same mark's."""
+        self._queue = [
+            other
+            for other in self._queue
+            if other[1:3] != confirmed[1:3] or abs(other.place - confirmed.place) > span.length // 2
+        ]
 
     def _stretch(self, first: int, count: int, newest: int) -> Ints:
         """Frames from number `first` on, all of them still in the ring."""

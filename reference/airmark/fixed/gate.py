@@ -63,7 +63,7 @@ class GateStage:
         self.products = np.zeros((BLOCK - 1, LAGS, BANDS), np.int64)
         longest = max(span.length for span in self.spans)
         self.values = np.full((longest - BLOCK, LAGS, BANDS), -7, np.int64)
-        self.levels = np.zeros((4, self.keys, len(self.spans)), np.int64)
+        self.levels = np.zeros((3, self.keys, len(self.spans)), np.int64)
 
     def process(self, frames: Ints) -> Gated:
         """Take the next frames (frames, WORDS)."""
@@ -100,14 +100,14 @@ class GateStage:
         return levels
 
     def _candidates(self, levels: Ints) -> list[tuple[int, Candidate]]:
-        """levels: of four frames before the new ones and of these."""
-        oldest, older, middle, newer, newest = (levels[i : len(levels) - 4 + i] for i in range(5))
+        """levels: of three frames before the new ones and of these."""
+        oldest, older, middle, newest = (levels[i : len(levels) - 3 + i] for i in range(4))
         least = np.array([span.least_level for span in self.spans])
-        found = (middle >= least) & (middle > older) & (middle > oldest) & (middle >= newer) & (middle >= newest)
+        found = (middle >= least) & (middle > older) & (middle > oldest) & (middle >= newest)
         places = []
         for i, key, s in np.argwhere(found).tolist():
             frame = self.count + i
-            place = frame - 2 - (self.spans[s].length - 1)
+            place = frame - 1 - (self.spans[s].length - 1)
             places.append((frame, Candidate(place, key, s, int(middle[i, key, s]))))
         return places
 

@@ -52,8 +52,8 @@ class Span(NamedTuple):
     """Q8."""
     handicap: int
     """Q8, taken off the score."""
-    merged: int
-    """Repetitions whose mean makes a row of confirm."""
+    statistics_cost: int
+    """Of a band, in confirm's units."""
 
     @property
     def length(self) -> int:
@@ -61,8 +61,8 @@ class Span(NamedTuple):
         return BLOCK * self.repetitions
 
 
-WHOLE = Span("whole", 32, least_level=400, least_template=768, handicap=0, merged=2)
-HALF = Span("half", 16, least_level=640, least_template=768, handicap=102, merged=1)
+WHOLE = Span("whole", 32, least_level=512, least_template=1216, handicap=0, statistics_cost=640)
+HALF = Span("half", 16, least_level=768, least_template=1280, handicap=102, statistics_cost=80)
 
 
 class Rate(NamedTuple):
@@ -189,6 +189,11 @@ def band_of_bin() -> Ints:
 def turn(band: int | Ints, lag: int | Ints, drift: int | Ints) -> Any:
     """Index of W that undoes a drift (Q4 ppm) over a lag in repetitions, in 512ths of a turn (SPEC 7.2)."""
     return (lag * drift * slopes()[band] + 2**19 >> 20) % FFT
+
+
+def quarter(band: int | Ints, lag: int | Ints, drift: int) -> Any:
+    """The same in whole quarter turns (SPEC 7.4)."""
+    return (lag * drift * slopes()[band] + 2**26 >> 27) % 4
 
 
 @cache

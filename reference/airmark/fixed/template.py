@@ -1,7 +1,8 @@
-"""Template (SPEC 7): frames added up along the key, for each drift: where to look closer."""
+"""Template (SPEC 7): frames added up along the key: for each drift, and then for each place near by."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -20,29 +21,39 @@ from airmark.fixed.tables import (
     Rate,
     Span,
     band_of_bin,
+    quarter,
     template_scale,
     template_turns,
     used_bins_of_bands,
 )  # fmt: skip
 
-CHAINS = 5
-STEPS = 10
+DRIFT_CHAINS = (2, 3)
+"""Which chains, of those of PLACE_CHAINS, tell the drift."""
+PLACE_CHAINS = 6
+"""Chain c begins with frame n - 1 + c."""
+DRIFT_STEPS = 4
+STEPS = 9
 FRAMES = 5
 """That come at most while a place is looked at."""
 
 
-class Decision(NamedTuple):
-    """What the template makes of a candidate."""
+class Drift(NamedTuple):
+    """What the first steps make of a candidate."""
 
     passed: bool
-    place: int
-    """n*, number of the mark's first frame."""
     drift: int
     """Q4 ppm."""
-    offset: int
-    """Samples of the frames' rate."""
     z: int
     """Q8."""
+
+
+class Place(NamedTuple):
+    """Where a candidate that passed is."""
+
+    place: int
+    """n*, number of the mark's first frame."""
+    offset: int
+    """Samples of the frames' rate."""
 
 
 def chain_sums(frames: Ints, signs: Ints, rate: Rate) -> Ints:
@@ -63,35 +74,57 @@ def chain_sums(frames: Ints, signs: Ints, rate: Rate) -> Ints:
 
 
 def curves(chains: list[Ints]) -> Ints:
-    """E of each place for each drift (SPEC 7.2): (2 groups: all and low, 3, DRIFTS). chains: CHAINS of chain_sums."""
+    """E for each drift (SPEC 7.2): (2 groups: all and low, DRIFTS). chains: chain_sums of those of DRIFT_CHAINS."""
     c, s = template_turns(4 * len(chains[0]))
-    of_chains = []
+    of_bands = np.zeros((BANDS, DRIFTS), np.int64)
     for a in chains:
         y = (a[1:, :, :1] * c - a[1:, :, 1:] * s).sum(axis=0)
-        of_chains.append(a[0, :, :1] + (y + 2**13 >> 14))
-    each = np.stack(of_chains)  # (CHAINS, BANDS, DRIFTS)
-    of_places = np.stack([each[i] + each[i + 2] for i in range(3)])
-    return np.stack([of_places.sum(axis=1), of_places[:, :LOW_BANDS].sum(axis=1)])
+        of_bands += a[0, :, :1] + (y + 2**13 >> 14)
+    return np.stack([of_bands.sum(axis=0), of_bands[:LOW_BANDS].sum(axis=0)])
 
 
-def decide(e: Ints, place: int, span: Span, rate: Rate) -> Decision:
-    """The decision (SPEC 7.3) on a candidate. e: the curves; place: n."""
+def decide(e: Ints, span: Span, rate: Rate) -> Drift:
+    """Whether a candidate passes, and its drift (SPEC 7.3). e: the curves."""
     n_b = used_bins_of_bands(rate)
-    best = []
+    zs = []
     for group, count in enumerate((BANDS, LOW_BANDS)):
-        highest = max(((i, k) for i in (1, 0, 2) for k in range(DRIFTS)), key=lambda ik: int(e[group][ik]))
         bins = int(n_b[:count].sum())
-        over = int(e[group][highest]) - span.repetitions * bins
-        best.append((max(0, over * template_scale(span.repetitions, bins) >> 16), highest))
-    low = best[1][0] - LOW_HANDICAP > best[0][0]
-    z = max(best[0][0], best[1][0] - LOW_HANDICAP)
-    (i, k), energy = best[low][1], e[int(low)].tolist()
-    kc = min(max(k, 1), DRIFTS - 2)
-    left, middle, right = energy[i][kc - 1 : kc + 2]
-    aside = _vertex(left, middle, right, DRIFT_STEP // 2, DRIFT_STEP)
-    offset = _vertex(energy[0][k], energy[1][k], energy[2][k], HOP // 2, HOP // 2) if i == 1 else 0
-    drift = DRIFT_STEP * (kc - DRIFTS // 2) + aside
-    return Decision(z >= span.least_template, place - 1 + i, drift, offset, z)
+        over = int(e[group].max()) - span.repetitions * bins
+        zs.append(max(0, over * template_scale(span.repetitions, bins) >> 16))
+    low = zs[1] - LOW_HANDICAP > zs[0]
+    z = zs[1] - LOW_HANDICAP if low else zs[0]
+    curve = e[int(low)]
+    kc = min(max(int(curve.argmax()), 1), DRIFTS - 2)
+    left, middle, right = curve[kc - 1 : kc + 2].tolist()
+    drift = DRIFT_STEP * (kc - DRIFTS // 2) + _vertex(left, middle, right, DRIFT_STEP // 2, DRIFT_STEP)
+    return Drift(z >= span.least_template, drift, z)
+
+
+def energies(frames: Ints, signs: Ints, drift: int, rate: Rate) -> Ints:
+    """e of each band of a chain (SPEC 7.4): (BANDS,).
+
+    frames: a frame of each repetition, (R, WORDS); signs: the key's, (R, BANDS); drift: Q4 ppm.
+    """
+    r = np.arange(len(frames), dtype=np.int64)[:, None]
+    turns = quarter(np.arange(BANDS), r, drift)[:, band_of_bin()]
+    parts = (1 - 2 * unpack(frames)) * signs[:, band_of_bin()][:, None]
+    parts = parts * (np.arange(BINS) < rate.used_bins)
+    re, im = parts[:, 0], parts[:, 1]
+    # j^1, j^2 and j^3 times re + j im
+    turned_re = np.choose(turns, [re, -im, -re, im]).sum(axis=0) // 2
+    turned_im = np.choose(turns, [im, re, -im, -re]).sum(axis=0) // 2
+    energy = turned_re**2 + turned_im**2
+    return np.array([energy[a:b].sum() for a, b in pairwise(EDGES)], np.int64)
+
+
+def find_place(e: list[int], place: int) -> Place:
+    """Where a candidate is. e: the energies of all bands of each of PLACE_CHAINS; place: n."""
+    f = [sum(e[i : i + 4]) for i in range(3)]
+    if f[0] > f[1] and f[0] >= f[2]:
+        return Place(place - 1, 0)
+    if f[2] > f[1]:
+        return Place(place + 1, 0)
+    return Place(place, _vertex(f[0], f[1], f[2], HOP // 2, HOP // 2))
 
 
 def _vertex(left: int, middle: int, right: int, half_step: int, limit: int) -> int:

@@ -57,14 +57,42 @@ static inline uint32_t turn_back(uint32_t x, uint32_t w, uint32_t shift, int32_t
     return am_pack(am_shift(am_dot_add(x, w, rounding), shift), am_shift(am_cross_add(w, x, rounding), shift));
 }
 
+/* How a stage brings its numbers down, SPEC.md, 4.3: by q, rounded. */
+typedef struct {
+    uint32_t q;
+    uint32_t shift;
+    int32_t half;
+    int32_t rounding;
+} scale_t;
+
+static inline scale_t scale_for(uint32_t size)
+{
+    scale_t scale;
+    scale.q = size > 12u ? size - 12u : 0u;
+    scale.shift = 15u + scale.q;
+    scale.half = (int32_t)((1u << scale.q) >> 1);
+    scale.rounding = (int32_t)(1u << (14u + scale.q));
+    return scale;
+}
+
+/* Four legs `step` apart, turned by multiples of w1. */
+static inline uint32_t turned_butterfly(uint32_t *a, uint32_t step, uint32_t w1, uint32_t w2, uint32_t w3,
+                                        const scale_t *scale)
+{
+    const uint32_t x = a[0];
+    const uint32_t t0 =
+        am_pack(am_shift(am_low(x) + scale->half, scale->q), am_shift(am_high(x) + scale->half, scale->q));
+    const uint32_t t1 = turn_back(a[step], w1, scale->shift, scale->rounding);
+    const uint32_t t2 = turn_back(a[2u * step], w2, scale->shift, scale->rounding);
+    const uint32_t t3 = turn_back(a[3u * step], w3, scale->shift, scale->rounding);
+    return butterfly(a, step, t0, t1, t2, t3);
+}
+
 /* One stage after the first: groups of `length`, legs 64 / length apart. Returns the changes of its results. */
 static inline uint32_t stage(uint32_t work[256], uint32_t length, uint32_t size)
 {
     const uint32_t step = 64u / length;
-    const uint32_t q = size > 12u ? size - 12u : 0u;
-    const uint32_t shift = 15u + q;
-    const int32_t rounding = (int32_t)(1u << (14u + q));
-    const int32_t half = (int32_t)((1u << q) >> 1);
+    const scale_t scale = scale_for(size);
     uint32_t collected = 0;
     uint32_t *a = work;
     for (uint32_t group = 0; group < length; group++) {
@@ -74,12 +102,7 @@ static inline uint32_t stage(uint32_t work[256], uint32_t length, uint32_t size)
         const uint32_t w2 = airmark_wave[2u * u];
         const uint32_t w3 = airmark_wave[3u * u];
         for (const uint32_t *const end = a + step; a < end; a++) {
-            const uint32_t x = a[0];
-            const uint32_t t0 = am_pack(am_shift(am_low(x) + half, q), am_shift(am_high(x) + half, q));
-            const uint32_t t1 = turn_back(a[step], w1, shift, rounding);
-            const uint32_t t2 = turn_back(a[2u * step], w2, shift, rounding);
-            const uint32_t t3 = turn_back(a[3u * step], w3, shift, rounding);
-            collected |= butterfly(a, step, t0, t1, t2, t3);
+            collected |= turned_butterfly(a, step, w1, w2, w3, &scale);
         }
         a += 3u * step;
     }
@@ -87,40 +110,58 @@ static inline uint32_t stage(uint32_t work[256], uint32_t length, uint32_t size)
 }
 
 /*
- * The transform of SPEC.md, 4.3. There a number lies where decimation in time puts it; here number p lies at the index
- * with p's base-4 digits reversed, so that nothing need be moved before: stage t's legs lie 64 / 4^t apart.
+ * The transform of SPEC.md, 4.3, after its stage 0, whose results changed as `collected` says. There a number lies where
+ * decimation in time puts it; here number p lies at the index with p's base-4 digits reversed, so that nothing need be moved
+ * before: stage t's legs lie 64 / 4^t apart. Returns H.
  */
-uint32_t airmark_frames_transform(uint32_t work[256])
+static uint32_t transform(uint32_t work[256], uint32_t collected)
 {
-    uint32_t collected = 0;
-    for (uint32_t i = 0; i < 64; i++) {
-        collected |= butterfly(&work[i], 64, work[i], work[i + 64], work[i + 128], work[i + 192]);
-    }
     collected = stage(work, 4, size_of(collected));
     collected = stage(work, 16, size_of(collected));
     collected = stage(work, 64, size_of(collected));
     return size_of(collected);
 }
 
-/* SPEC.md, 4.2: both halves windowed in place; the second becomes the next frame's first. */
-static void window_frame(airmark_t *detector, uint32_t e)
+uint32_t airmark_frames_transform(uint32_t work[256])
+{
+    uint32_t collected = 0;
+    for (uint32_t i = 0; i < 64; i++) {
+        collected |= butterfly(&work[i], 64, work[i], work[i + 64], work[i + 128], work[i + 192]);
+    }
+    return transform(work, collected);
+}
+
+/* A pair of samples times two numbers of the window. */
+static inline uint32_t windowed(uint32_t pair, int32_t first, int32_t second, uint32_t shift, int32_t rounding)
+{
+    return am_pack(am_shift(am_low(pair) * first + rounding, shift), am_shift(am_high(pair) * second + rounding, shift));
+}
+
+/* SPEC.md, 4.2, and stage 0 of 4.3, in place. The second half becomes the next frame's first. Returns stage 0's changes. */
+static uint32_t window_frame(airmark_t *detector, uint32_t e)
 {
     const int32_t rounding = (int32_t)(1u << (e + 1u));
     const uint32_t shift = e + 2u;
-    /* Of the window's mirror image: its pairs begin with an even sample too, so they straddle those of the table. */
-    int32_t w2 = am_low(airmark_window[128]);
-    for (uint32_t i = 0; i < 128; i++) {
-        const uint32_t first = detector->earlier[i];
-        const uint32_t second = detector->work[128 + i];
+    uint32_t *const earlier = detector->earlier;
+    uint32_t *const work = detector->work;
+    uint32_t collected = 0;
+    for (uint32_t i = 0; i < 64; i++) {
+        const uint32_t third = work[128 + i];
+        const uint32_t fourth = work[192 + i];
         const uint32_t rising = airmark_window[i];
+        const uint32_t high = airmark_window[64 + i];
+        /* The window's mirror image begins with an even sample too: its pairs straddle those of the table. */
         const uint32_t falling = airmark_window[127 - i];
-        detector->work[i] = am_pack(am_shift(am_low(first) * am_low(rising) + rounding, shift),
-                                    am_shift(am_high(first) * am_high(rising) + rounding, shift));
-        detector->earlier[i] = second;
-        detector->work[128 + i] = am_pack(am_shift(am_low(second) * w2 + rounding, shift),
-                                          am_shift(am_high(second) * am_high(falling) + rounding, shift));
-        w2 = am_low(falling);
+        const uint32_t low = airmark_window[63 - i];
+        const uint32_t t0 = windowed(earlier[i], am_low(rising), am_high(rising), shift, rounding);
+        const uint32_t t1 = windowed(earlier[64 + i], am_low(high), am_high(high), shift, rounding);
+        const uint32_t t2 = windowed(third, am_low(airmark_window[128 - i]), am_high(falling), shift, rounding);
+        const uint32_t t3 = windowed(fourth, am_low(airmark_window[64 - i]), am_high(low), shift, rounding);
+        earlier[i] = third;
+        earlier[64 + i] = fourth;
+        collected |= butterfly(&work[i], 64, t0, t1, t2, t3);
     }
+    return collected;
 }
 
 /* The bits of one string as its parts come: signs shifted in at one end, faint parts noted. */
@@ -145,7 +186,7 @@ static inline void spectrum(const uint32_t work[256], uint32_t k, int32_t up[2],
     const uint32_t wave = airmark_wave[k];
     const uint32_t mean = am_mean_pair(a, b);
     const uint32_t difference = am_half_difference(a, b);
-    const uint32_t crossed = am_pack(am_low(difference), am_high(mean));
+    const uint32_t crossed = am_mix(difference, mean);
     const int32_t p = am_cross(wave, crossed);
     const int32_t m = am_dot(wave, crossed);
     const int32_t real = am_low(mean) * 32768;
@@ -250,9 +291,9 @@ static void make_frame(airmark_t *detector)
     } else {
         for (uint32_t i = 0; i < 8; i++) {
             strings.faint[0][i] = strings.faint[1][i] = 0;
+            AM_IN_ORDER(); /* no call of memset, which would cost more */
         }
-        window_frame(detector, e);
-        find_signs(detector, airmark_frames_transform(detector->work), &strings);
+        find_signs(detector, transform(detector->work, window_frame(detector, e)), &strings);
     }
     keep_frame(detector, &strings);
 }
@@ -287,13 +328,18 @@ void airmark_frames_add(airmark_t *detector, const int16_t *samples, uint32_t co
         uint32_t *word = &detector->work[128u + fill / 2u];
         fill += count;
         if (stride == 1) {
-            for (; count >= 2; count -= 2) {
+            for (; count >= 4; count -= 4) {
                 const uint32_t next = am_load_pair(samples);
+                const uint32_t then = am_load_pair(samples + 2);
                 const uint32_t d = am_saturated_sub_pair(next, last >> 16 | next << 16);
-                *word++ = d;
+                const uint32_t e = am_saturated_sub_pair(then, next >> 16 | then << 16);
+                word[0] = d;
+                word[1] = e;
+                word += 2;
                 changed |= changes(d);
-                last = next;
-                samples += 2;
+                changed |= changes(e);
+                last = then;
+                samples += 4;
             }
         }
         for (; count >= 2; count -= 2) {

@@ -49,17 +49,54 @@ void airmark_input_reset(airmark_t *detector)
     detector->input_skip = 0;
 }
 
-/* Taps times samples, rounded to 16 bits. */
-static inline int32_t convolve(const int16_t filter[TAPS], const int16_t samples[TAPS])
+/* Taps times samples, two at a time, added to the rounding. */
+#define ADD_PAIR(k) sum = am_dot_add(filter[k], am_load_pair(samples + 2 * (k)), sum)
+
+static inline int32_t convolve(const uint32_t filter[TAPS / 2], const int16_t samples[TAPS])
 {
     int32_t sum = 1 << 14;
-    for (uint32_t k = 0; k < TAPS; k += 8) {
-        sum = am_dot_add(am_load_pair(filter + k), am_load_pair(samples + k), sum);
-        sum = am_dot_add(am_load_pair(filter + k + 2), am_load_pair(samples + k + 2), sum);
-        sum = am_dot_add(am_load_pair(filter + k + 4), am_load_pair(samples + k + 4), sum);
-        sum = am_dot_add(am_load_pair(filter + k + 6), am_load_pair(samples + k + 6), sum);
-    }
+    ADD_PAIR(0);
+    ADD_PAIR(1);
+    ADD_PAIR(2);
+    ADD_PAIR(3);
+    ADD_PAIR(4);
+    ADD_PAIR(5);
+    ADD_PAIR(6);
+    ADD_PAIR(7);
+    ADD_PAIR(8);
+    ADD_PAIR(9);
+    ADD_PAIR(10);
+    ADD_PAIR(11);
     return am_saturate(am_shift(sum, 15));
+}
+
+/* The same for two outputs `step` samples apart, which share the loads of the taps. */
+#define ADD_PAIRS(k) \
+    do { \
+        const uint32_t taps = filter[k]; \
+        first = am_dot_add(taps, am_load_pair(samples + 2 * (k)), first); \
+        second = am_dot_add(taps, am_load_pair(later + 2 * (k)), second); \
+    } while (0)
+
+static inline void convolve_two(const uint32_t filter[TAPS / 2], const int16_t *samples, uint32_t step, int16_t out[2])
+{
+    const int16_t *const later = samples + step;
+    int32_t first = 1 << 14;
+    int32_t second = 1 << 14;
+    ADD_PAIRS(0);
+    ADD_PAIRS(1);
+    ADD_PAIRS(2);
+    ADD_PAIRS(3);
+    ADD_PAIRS(4);
+    ADD_PAIRS(5);
+    ADD_PAIRS(6);
+    ADD_PAIRS(7);
+    ADD_PAIRS(8);
+    ADD_PAIRS(9);
+    ADD_PAIRS(10);
+    ADD_PAIRS(11);
+    out[0] = (int16_t)am_saturate(am_shift(first, 15));
+    out[1] = (int16_t)am_saturate(am_shift(second, 15));
 }
 
 /* `count` samples, `stride` apart, one after the other into `to`. */
@@ -104,8 +141,12 @@ size_t airmark_input(airmark_t *detector, const int16_t *samples, size_t count, 
         }
         detector->input_phase = (uint16_t)phase;
     } else {
-        const int16_t *const filter = rate == 48000u ? airmark_filter_48 : airmark_filter_32;
+        const uint32_t *const filter = rate == 48000u ? airmark_filter_48 : airmark_filter_32;
         const uint32_t step = rate == 48000u ? 3u : 2u;
+        for (; at + step < taken; at += 2u * step) {
+            convolve_two(filter, history + at, step, out + outputs);
+            outputs += 2;
+        }
         for (; at < taken; at += step) {
             out[outputs++] = (int16_t)convolve(filter, history + at);
         }

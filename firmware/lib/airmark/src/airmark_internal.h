@@ -108,6 +108,18 @@ static inline uint32_t am_pack_high(uint32_t low, uint32_t high)
 #endif
 }
 
+/* The low half of one word and the high half of the other, each in its place. */
+static inline uint32_t am_mix(uint32_t low, uint32_t high)
+{
+#if AIRMARK_DSP
+    uint32_t pair;
+    __asm__("pkhbt %0, %1, %2" : "=r"(pair) : "r"(low), "r"(high));
+    return pair;
+#else
+    return (low & 0xFFFFu) | (high & 0xFFFF0000u);
+#endif
+}
+
 /* Two samples that lie one after the other. */
 static inline uint32_t am_load_pair(const int16_t *samples)
 {
@@ -133,7 +145,11 @@ static inline int32_t am_high(uint32_t pair)
 /* Limited to 16 bits. */
 static inline int32_t am_saturate(int32_t x)
 {
+#if AIRMARK_DSP
+    return am_signed((uint32_t)__ssat(x, 16));
+#else
     return x > 32767 ? 32767 : x < -32768 ? -32768 : x;
+#endif
 }
 
 static inline int32_t am_clamp(int32_t x, int32_t low, int32_t high)
@@ -399,9 +415,9 @@ extern const uint32_t airmark_window[129];          /* samples 2 i and 2 i + 1 o
 extern const uint16_t airmark_roots[192];  /* SPEC.md, 5.3, T */
 extern const uint8_t airmark_reversed[256]; /* base-4 digits reversed */
 #if AIRMARK_RESAMPLE
-extern const int16_t airmark_filter_32[24];
-extern const int16_t airmark_filter_44[64][24];
-extern const int16_t airmark_filter_48[24];
+extern const uint32_t airmark_filter_32[12]; /* taps 2 i and 2 i + 1 */
+extern const uint32_t airmark_filter_44[64][12];
+extern const uint32_t airmark_filter_48[12];
 #endif
 
 /* (cos, sin) of index k modulo 512. */

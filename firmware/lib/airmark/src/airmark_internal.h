@@ -146,7 +146,9 @@ static inline int32_t am_high(uint32_t pair)
 static inline int32_t am_saturate(int32_t x)
 {
 #if AIRMARK_DSP
-    return am_signed((uint32_t)__ssat(x, 16));
+    int32_t limited;
+    __asm__("ssat %0, #16, %1" : "=r"(limited) : "r"(x));
+    return limited;
 #else
     return x > 32767 ? 32767 : x < -32768 ? -32768 : x;
 #endif

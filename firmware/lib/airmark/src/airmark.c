@@ -127,7 +127,13 @@ static int32_t score_of_place(const airmark_t *detector)
                                           detector->variance[0] + detector->variance[1],
                                           detector->third[0] + detector->third[1]);
     const int32_t score = all > low - AM_LOW_HANDICAP_Q8 ? all : low - AM_LOW_HANDICAP_Q8;
-    return score - (detector->queue[0].half != 0 ? AM_HALF_HANDICAP_Q8 : 0);
+    const int32_t handicap = detector->queue[0].half != 0 ? AM_HALF_HANDICAP_Q8 : 0;
+    AM_TAP_CANDIDATE(detector, AM_TAP_STATISTIC, &detector->queue[0]);
+    AM_TAP(detector, AM_TAP_STATISTIC, detector->place);
+    AM_TAP(detector, AM_TAP_STATISTIC, all);
+    AM_TAP(detector, AM_TAP_STATISTIC, low);
+    AM_TAP(detector, AM_TAP_STATISTIC, score - handicap);
+    return score - handicap;
 }
 
 /* SPEC.md, 6: one step of the work on the first candidate. */

@@ -274,6 +274,8 @@ static void keep_frame(airmark_t *detector, const strings_t *strings)
     const uint32_t drawn = draw(&detector->drawn);
     const uint32_t rest = ((sign & ~faint) | (drawn & faint)) & (lanes[7] | lanes[7] << 7);
     detector->frame_rests[slot] = (uint16_t)rest;
+    AM_TAP_EACH(detector, AM_TAP_FRAMES, detector->frame_words[slot], AIRMARK_FRAME_WORDS, 1);
+    AM_TAP(detector, AM_TAP_FRAMES, rest);
     detector->newest = (uint16_t)slot;
     detector->frames++;
     detector->seen = (uint8_t)(detector->seen + (detector->seen < AM_WHOLE_FRAMES));
@@ -300,6 +302,7 @@ static void make_frame(airmark_t *detector)
 
 void airmark_frames_add(airmark_t *detector, const int16_t *samples, uint32_t count, size_t stride)
 {
+    AM_TAP_EACH(detector, AM_TAP_INPUT, samples, count, stride);
     uint32_t fill = detector->fill;
     uint32_t changed = detector->changed[1];
     /* The last sample in the upper half, so that with the next two it makes what is subtracted from them. */

@@ -146,6 +146,7 @@ static int32_t level_of_key(const airmark_t *detector, uint32_t span, const airm
 /* 5.4: the level joins the others of its key and span; the one before it may be a candidate. */
 static void take_level(airmark_t *detector, uint32_t key, uint32_t span, uint32_t level)
 {
+    AM_TAP(detector, AM_TAP_GATE, level);
     airmark_key_state_t *const state = &detector->key_state[key];
     if (detector->frames - 1u - state->told_frame[span] > FORGOTTEN) {
         state->told_agreement[span] = 0;
@@ -160,6 +161,11 @@ static void take_level(airmark_t *detector, uint32_t key, uint32_t span, uint32_
         middle < levels[0]) {
         return;
     }
+    AM_TAP(detector, AM_TAP_CANDIDATES,
+           detector->frames - 1u - (span == AM_WHOLE ? (uint32_t)AM_WHOLE_FRAMES : (uint32_t)AM_HALF_FRAMES));
+    AM_TAP(detector, AM_TAP_CANDIDATES, key);
+    AM_TAP(detector, AM_TAP_CANDIDATES, span);
+    AM_TAP(detector, AM_TAP_CANDIDATES, middle);
     uint32_t at = detector->queued;
     if (at == AIRMARK_QUEUE) {
         /* The lowest gives way, the oldest of several; not the one being worked on. */
@@ -187,6 +193,7 @@ static void take_level(airmark_t *detector, uint32_t key, uint32_t span, uint32_
 void airmark_gate(airmark_t *detector)
 {
     take_products(detector);
+    AM_TAP_EACH(detector, AM_TAP_GATE, &detector->blocks[0][0], AIRMARK_GATE_LAGS * AIRMARK_BANDS, 1);
     uint32_t highest = 0;
     for (uint32_t key = 0; key < detector->config.key_count; key++) {
         const airmark_key_t *const signs = &detector->config.keys[key];

@@ -49,6 +49,45 @@ enum {
 #define AM_IN_ORDER() ((void)0)
 #endif
 
+/*
+ * Taps: every value that golden vectors hold an implementation to (tests/vectors/README.md), stage by stage, as 32 bits. A build
+ * that wants them defines AIRMARK_TAP(detector, stage, value), called with each, and AIRMARK_TAP_CRC(bytes, count), the
+ * CRC32 of that many bytes at a pointer. Empty otherwise: arguments are not even evaluated.
+ */
+enum {
+    AM_TAP_INPUT,
+    AM_TAP_FRAMES,
+    AM_TAP_GATE,
+    AM_TAP_CANDIDATES,
+    AM_TAP_DRIFT,
+    AM_TAP_PLACE,
+    AM_TAP_CONFIRM,
+    AM_TAP_STATISTIC,
+    AM_TAP_PEAKS,
+    AM_TAP_STAGES
+};
+
+#ifdef AIRMARK_TAP
+#define AM_TAP(detector, stage, value) AIRMARK_TAP((detector), (stage), (uint32_t)(value))
+#define AM_TAP_EACH(detector, stage, values, count, stride) \
+    do { \
+        for (size_t tapped = 0; tapped < (size_t)(count); tapped++) { \
+            AM_TAP((detector), (stage), (values)[tapped * (size_t)(stride)]); \
+        } \
+    } while (0)
+#define AM_TAP_CANDIDATE(detector, stage, candidate) \
+    do { \
+        AM_TAP((detector), (stage), (candidate)->frame); \
+        AM_TAP((detector), (stage), (candidate)->key); \
+        AM_TAP((detector), (stage), (candidate)->half); \
+        AM_TAP((detector), (stage), (candidate)->level); \
+    } while (0)
+#else
+#define AM_TAP(detector, stage, value) ((void)0)
+#define AM_TAP_EACH(detector, stage, values, count, stride) ((void)0)
+#define AM_TAP_CANDIDATE(detector, stage, candidate) ((void)0)
+#endif
+
 /* Keeps a constant in a register: as an immediate operand it would rule out a shifted one beside it. */
 #if AIRMARK_DSP
 #define AM_IN_REGISTER(constant) __asm__("" : "+r"(constant))

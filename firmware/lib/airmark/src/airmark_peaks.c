@@ -21,7 +21,11 @@ bool airmark_peaks(airmark_t *detector, int32_t score_q8, airmark_detection_t *d
 {
     const airmark_place_t *const candidate = &detector->queue[0];
     const uint32_t span = candidate->half;
+    AM_TAP_CANDIDATE(detector, AM_TAP_PEAKS, candidate);
+    AM_TAP(detector, AM_TAP_PEAKS, detector->place);
     if (score_q8 < (int32_t)detector->config.threshold_q8) {
+        AM_TAP(detector, AM_TAP_PEAKS, 0);
+        AM_TAP(detector, AM_TAP_PEAKS, 0);
         return false;
     }
     airmark_key_state_t *const state = &detector->key_state[candidate->key];
@@ -29,14 +33,19 @@ bool airmark_peaks(airmark_t *detector, int32_t score_q8, airmark_detection_t *d
     const uint32_t near = span == AM_WHOLE ? AM_WHOLE_FRAMES / 2 : AM_HALF_FRAMES / 2;
     if (state->told_agreement[span] != 0 && am_distance(detector->place, state->told_frame[span]) <= near &&
         agreement <= state->told_agreement[span]) {
+        AM_TAP(detector, AM_TAP_PEAKS, 0);
+        AM_TAP(detector, AM_TAP_PEAKS, 0);
         return false;
     }
     state->told_frame[span] = detector->place;
     state->told_agreement[span] = agreement;
+    AM_TAP(detector, AM_TAP_PEAKS, 1);
     if (span == AM_WHOLE && state->told_agreement[AM_HALF] != 0 &&
         am_distance(detector->place, state->told_frame[AM_HALF]) <= AM_WHOLE_FRAMES / 2) {
+        AM_TAP(detector, AM_TAP_PEAKS, 0);
         return false;
     }
+    AM_TAP(detector, AM_TAP_PEAKS, 1);
     detection->sample = sample_of(detector);
     detection->score_q8 = score_q8;
     detection->drift_ppm_q4 = detector->drift_ppm_q4;

@@ -276,13 +276,21 @@ static am_result_t find_drift(airmark_t *detector)
     }
     z[0] -= AM_LOW_HANDICAP_Q8;
     const uint32_t group = z[0] > z[1] ? 0u : 1u;
+    AM_TAP_CANDIDATE(detector, AM_TAP_DRIFT, &detector->queue[0]);
+    AM_TAP_EACH(detector, AM_TAP_DRIFT, detector->scratch.search.curves[1], AIRMARK_DRIFTS, 1);
+    AM_TAP_EACH(detector, AM_TAP_DRIFT, detector->scratch.search.curves[0], AIRMARK_DRIFTS, 1);
+    AM_TAP(detector, AM_TAP_DRIFT, z[group]);
     if (z[group] < (half != 0 ? HALF_LEAST_Q8 : WHOLE_LEAST_Q8)) {
+        AM_TAP(detector, AM_TAP_DRIFT, 0);
+        AM_TAP(detector, AM_TAP_DRIFT, 0);
         return AM_REFUSED;
     }
     const int32_t *const curve = detector->scratch.search.curves[group];
     const uint32_t k = best[group] < 1u ? 1u : best[group] > AIRMARK_DRIFTS - 2u ? AIRMARK_DRIFTS - 2u : best[group];
     detector->drift_ppm_q4 = (int16_t)(DRIFT_STEP_Q4 * ((int32_t)k - ZERO_DRIFT) +
                                        peak_between(curve[k - 1u], curve[k], curve[k + 1u], DRIFT_STEP_Q4));
+    AM_TAP(detector, AM_TAP_DRIFT, 1);
+    AM_TAP(detector, AM_TAP_DRIFT, detector->drift_ppm_q4);
     return AM_GO_ON;
 }
 
@@ -297,6 +305,10 @@ static void find_place(airmark_t *detector)
     const uint32_t i = sums[0] > sums[1] && sums[0] >= sums[2] ? 0u : sums[2] > sums[1] ? 2u : 1u;
     detector->offset = (int16_t)(i == 1u ? am_clamp(peak_between(sums[0], sums[1], sums[2], 256), -128, 128) : 0);
     detector->place = detector->queue[0].frame - 1u + i;
+    AM_TAP_CANDIDATE(detector, AM_TAP_PLACE, &detector->queue[0]);
+    AM_TAP_EACH(detector, AM_TAP_PLACE, energies, 6, 1);
+    AM_TAP(detector, AM_TAP_PLACE, detector->place);
+    AM_TAP(detector, AM_TAP_PLACE, detector->offset);
 }
 
 am_result_t airmark_template(airmark_t *detector, uint32_t step)

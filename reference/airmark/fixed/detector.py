@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -44,30 +45,34 @@ class RawDetection(NamedTuple):
 class GateTap(NamedTuple):
     """What the gate gives after a frame."""
 
-    blocks: tuple[tuple[int, ...], ...]
-    """c by lag and band."""
+    blocks: tuple[int, ...]
+    """c by lag and then by band."""
     levels: tuple[tuple[int, ...], ...]
     """Q8, by key and span."""
 
 
-class TemplateTap(NamedTuple):
-    """What the template's first steps give for a candidate."""
+class DriftTap(NamedTuple):
+    """What the template gives for a candidate after step 3, again where the candidate begins anew."""
 
     candidate: Candidate
-    chains: Ints
-    """A, (2 chains, R/4, BANDS, 2)."""
-    curves: Ints
-    """E, (2, 17)."""
-    decision: template.Drift
+    all: tuple[int, ...]
+    """E of all bands, by drift."""
+    low: tuple[int, ...]
+    z: int
+    """Q8."""
+    drift: int | None
+    """Q4 ppm; none where the candidate is refused."""
 
 
 class PlaceTap(NamedTuple):
-    """What its last steps give."""
+    """What the template gives for a candidate after step 8."""
 
     candidate: Candidate
-    energies: Ints
-    """e, (6 chains, BANDS)."""
-    found: template.Place
+    energies: tuple[int, ...]
+    """e of each of the six chains."""
+    place: int
+    """n*."""
+    offset: int
 
 
 class ConfirmTap(NamedTuple):
@@ -76,31 +81,35 @@ class ConfirmTap(NamedTuple):
     candidate: Candidate
     place: int
     band: int
-    pairs: Ints
-    """c, (R, R)."""
-    statistics: Band
+    q: int
+    v: int
+    t: int
+    crc: int
+    """CRC32 of all c[x][y], by x and then by y, each a signed byte."""
 
 
 class StatisticTap(NamedTuple):
-    """The score of a place."""
+    """The scores of a place, Q8."""
 
     candidate: Candidate
     place: int
+    score_all: int
+    score_low: int
     score: int
-    agreement: int
 
 
 class PeaksTap(NamedTuple):
-    """Whether a place was told."""
+    """What becomes of a place."""
 
     candidate: Candidate
     place: int
+    new: bool
     told: bool
 
 
 @dataclass
 class Taps:
-    """Everything that was computed, stage by stage, for golden vectors."""
+    """Everything that was computed, stage by stage, in order of computing, for golden vectors."""
 
     input: list[int] = field(default_factory=list)
     """Samples that frames are made of."""
@@ -108,8 +117,7 @@ class Taps:
     """14 words and the rest."""
     gate: list[GateTap] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
-    template: list[TemplateTap] = field(default_factory=list)
-    place: list[PlaceTap] = field(default_factory=list)
+    template: list[DriftTap | PlaceTap] = field(default_factory=list)
     confirm: list[ConfirmTap] = field(default_factory=list)
     statistic: list[StatisticTap] = field(default_factory=list)
     peaks: list[PeaksTap] = field(default_factory=list)
@@ -226,9 +234,10 @@ class FixedDetector:
             self.taps.detections += found
             if gated is not None:
                 self.taps.candidates += [candidate for _, candidate in gated.candidates]
+                blocks = gated.blocks.reshape(len(frames), -1)
                 self.taps.gate += [
-                    GateTap(tuple(map(tuple, c)), tuple(map(tuple, levels)))
-                    for c, levels in zip(gated.blocks.tolist(), gated.levels.tolist(), strict=True)
+                    GateTap(tuple(c), tuple(map(tuple, levels)))
+                    for c, levels in zip(blocks.tolist(), gated.levels.tolist(), strict=True)
                 ]
         return found
 
@@ -317,16 +326,18 @@ class FixedDetector:
             decision = template.decide(curves, span, self.rate)
             work.drift = decision.drift
             if self.taps is not None:
-                self.taps.template.append(TemplateTap(candidate, np.stack(chains), curves, decision))
+                of_all, of_low = (tuple(curve) for curve in curves.tolist())
+                drift = decision.drift if decision.passed else None
+                self.taps.template.append(DriftTap(candidate, of_all, of_low, decision.z, drift))
             if not decision.passed:
                 self._leave()
             return
-        energies = np.stack([template.energies(chain, of_key, work.drift, self.rate) for chain in frames])
-        work.found = template.find_place(energies.sum(axis=1).tolist(), candidate.place)
+        energies = [template.energy(chain, of_key, work.drift, self.rate) for chain in frames]
+        work.found = template.find_place(energies, candidate.place)
         work.schedule = confirm.schedule(span, work.drift)
         work.steps = 0
         if self.taps is not None:
-            self.taps.place.append(PlaceTap(candidate, energies, work.found))
+            self.taps.template.append(PlaceTap(candidate, tuple(energies), *work.found))
 
     def _confirm_step(
         self, candidate: Candidate, work: _Work, found: template.Place, newest: int
@@ -337,22 +348,23 @@ class FixedDetector:
             pairs = confirm.pairs(self._stretch(found.place, span.length, newest), band, work.drift, self.rate)
             work.bands.append(confirm.statistics(pairs, of_key[:, band]))
             if self.taps is not None:
-                self.taps.confirm.append(ConfirmTap(candidate, found.place, band, pairs, work.bands[-1]))
+                crc = crc32(confirm.in_order(pairs))
+                self.taps.confirm.append(ConfirmTap(candidate, found.place, band, *work.bands[-1], crc))
         work.steps += 1
         if work.steps < len(work.schedule):
             return None
-        score, agreement = statistic.score_of_bands(work.bands, span), statistic.agreement(work.bands)
-        told = self._peaks.process(found.place, candidate.key, candidate.span, score, agreement)
+        scores, agreement = statistic.scores_of_bands(work.bands, span), statistic.agreement(work.bands)
+        verdict = self._peaks.process(found.place, candidate.key, candidate.span, scores.place, agreement)
         self._leave()
-        if score >= self.threshold:
+        if scores.place >= self.threshold:
             self._leave_neighbours(candidate, span)
         if self.taps is not None:
-            self.taps.statistic.append(StatisticTap(candidate, found.place, score, agreement))
-            self.taps.peaks.append(PeaksTap(candidate, found.place, told))
-        if not told:
+            self.taps.statistic.append(StatisticTap(candidate, found.place, *scores))
+            self.taps.peaks.append(PeaksTap(candidate, found.place, *verdict))
+        if not verdict.told:
             return None
         sample = sample_of(found.place, found.offset, self.rate, self.first_sample)
-        return RawDetection(sample, score, work.drift, candidate.key, span is HALF, 0)
+        return RawDetection(sample, scores.place, work.drift, candidate.key, span is HALF, 0)
 
     def _leave_neighbours(self, confirmed: Candidate, span: Span) -> None:
         """Take out of the queue what is the same mark's."""

@@ -17,6 +17,13 @@ class Report(NamedTuple):
     agreement: int
 
 
+class Verdict(NamedTuple):
+    """What becomes of a place."""
+
+    new: bool
+    told: bool
+
+
 class PeakStage:
     """Tells a place once. Frames are counted without end here, so that no old report has to be forgotten."""
 
@@ -29,16 +36,16 @@ class PeakStage:
         """Forget all reports."""
         self.last: list[list[Report | None]] = [[None] * len(self.spans) for _ in range(self.keys)]
 
-    def process(self, place: int, key: int, span: int, score: int, agreement: int) -> bool:
-        """Take a place with its score and agreement; returns whether it is told."""
+    def process(self, place: int, key: int, span: int, score: int, agreement: int) -> Verdict:
+        """Take a place with its score and agreement."""
         reports = self.last[key]
         last = reports[span]
         new = last is None or abs(place - last.place) > self.spans[span].length // 2 or agreement > last.agreement
         if score < self.threshold or not new:
-            return False
+            return Verdict(new=False, told=False)
         reports[span] = Report(place, agreement)
         half = reports[-1] if len(reports) > 1 else None
-        return bool(span) or half is None or abs(place - half.place) > NEAR_HALF
+        return Verdict(new=True, told=bool(span) or half is None or abs(place - half.place) > NEAR_HALF)
 
 
 def sample_of(place: int, offset: int, rate: Rate, first_sample: int) -> int:

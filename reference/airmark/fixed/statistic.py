@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isqrt
+from typing import NamedTuple
 
 from airmark.fixed.confirm import Band
 from airmark.fixed.tables import LOW_BANDS, LOW_HANDICAP, Span
 
 LEAST_SKEW = 4096
 """Q20."""
+
+
+class Scores(NamedTuple):
+    """Of a place, Q8."""
+
+    all: int
+    low: int
+    place: int
+    """The place's own: the higher one, handicaps taken off."""
 
 
 def score(q: int, v: int, t: int) -> int:
@@ -34,11 +44,11 @@ def cube_root(v: int) -> int:
     return root
 
 
-def score_of_bands(bands: Sequence[Band], span: Span) -> int:
-    """The score of a place, Q8: of all bands or, lowered, of the lower ones."""
+def scores_of_bands(bands: Sequence[Band], span: Span) -> Scores:
+    """The scores of a place: of all bands, of the lower ones, and what comes of them."""
     groups = [bands, bands[:LOW_BANDS]]
     of_all, of_low = (score(*map(sum, zip(*group, strict=True))) for group in groups)
-    return max(of_all, of_low - LOW_HANDICAP) - span.handicap
+    return Scores(of_all, of_low, max(of_all, of_low - LOW_HANDICAP) - span.handicap)
 
 
 def agreement(bands: Sequence[Band]) -> int:

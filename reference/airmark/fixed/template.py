@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -100,25 +99,23 @@ def decide(e: Ints, span: Span, rate: Rate) -> Drift:
     return Drift(z >= span.least_template, drift, z)
 
 
-def energies(frames: Ints, signs: Ints, drift: int, rate: Rate) -> Ints:
-    """e of each band of a chain (SPEC 7.4): (BANDS,).
+def energy(frames: Ints, signs: Ints, drift: int, rate: Rate) -> int:
+    """e of all bands of a chain (SPEC 7.4).
 
     frames: a frame of each repetition, (R, WORDS); signs: the key's, (R, BANDS); drift: Q4 ppm.
     """
     r = np.arange(len(frames), dtype=np.int64)[:, None]
     turns = quarter(np.arange(BANDS), r, drift)[:, band_of_bin()]
     parts = (1 - 2 * unpack(frames)) * signs[:, band_of_bin()][:, None]
-    parts = parts * (np.arange(BINS) < rate.used_bins)
     re, im = parts[:, 0], parts[:, 1]
-    # j^1, j^2 and j^3 times re + j im
-    turned_re = np.choose(turns, [re, -im, -re, im]).sum(axis=0) // 2
-    turned_im = np.choose(turns, [im, re, -im, -re]).sum(axis=0) // 2
-    energy = turned_re**2 + turned_im**2
-    return np.array([energy[a:b].sum() for a, b in pairwise(EDGES)], np.int64)
+    # j^0, j^1, j^2 and j^3 times re + j im; sums of an even number of +-1.
+    turned_re = np.choose(turns, [re, -im, -re, im]).sum(axis=0) >> 1
+    turned_im = np.choose(turns, [im, re, -im, -re]).sum(axis=0) >> 1
+    return int((turned_re**2 + turned_im**2)[: rate.used_bins].sum())
 
 
 def find_place(e: list[int], place: int) -> Place:
-    """Where a candidate is. e: the energies of all bands of each of PLACE_CHAINS; place: n."""
+    """Where a candidate is (SPEC 7.4). e: of each of PLACE_CHAINS; place: n."""
     f = [sum(e[i : i + 4]) for i in range(3)]
     if f[0] > f[1] and f[0] >= f[2]:
         return Place(place - 1, 0)

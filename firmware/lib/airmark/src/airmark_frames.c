@@ -164,18 +164,23 @@ static uint32_t window_frame(airmark_t *detector, uint32_t e)
     return collected;
 }
 
-/* The bits of one string as its parts come: signs shifted in at one end, faint parts noted. */
+/* Bits of 16 bins each, those of the real parts in the lower and of the imaginary parts in the upper half. */
 typedef struct {
-    uint32_t sign[2][8];
-    uint32_t faint[2][8];
+    uint32_t sign[16];
+    uint32_t faint[16];
 } strings_t;
 
-/* Notes bit j of a string where the part is faint, which is seldom. */
-static inline void note_faint(strings_t *strings, uint32_t string, uint32_t j, int32_t part, uint32_t limit)
+/* SPEC.md, 4.5. limit: F. */
+static inline bool is_faint(int32_t part, uint32_t limit)
 {
-    if ((uint32_t)part + limit < 2u * limit) {
-        strings->faint[string][j >> 5] |= 1u << (j & 31u);
-    }
+    return (uint32_t)part + limit < 2u * limit;
+}
+
+/* Notes which parts of bin index j are faint. Seldom needed, and kept out of the loop that asks for it. */
+static AM_NOT_INLINE void note_faint(strings_t *strings, uint32_t j, int32_t real, int32_t imaginary, uint32_t limit)
+{
+    strings->faint[j >> 4] |= ((is_faint(real, limit) ? 1u : 0u) | (is_faint(imaginary, limit) ? 0x10000u : 0u))
+                              << (j & 15u);
 }
 
 /* The parts of X[k] and X[256 - k], SPEC.md, 4.4: real and imaginary. */
@@ -203,52 +208,49 @@ static inline void spectrum(const uint32_t work[256], uint32_t k, int32_t up[2],
  */
 static void find_signs(const airmark_t *detector, uint32_t size, strings_t *strings)
 {
+    /* Pairs of bins up to where 16 of the falling and 16 of the rising ones are full, in turn. */
+    static const uint8_t ends[15] = {23, 26, 39, 42, 55, 58, 71, 74, 87, 90, 103, 106, 119, 122, 128};
     const uint32_t limit = 1u << (size + 3u);
     int32_t up[2];
     int32_t down[2];
-    /* Signs of the rising bins enter at the top and move down, those of the falling ones enter at the bottom. */
-    uint32_t up_real = 0;
-    uint32_t up_imaginary = 0;
-    uint32_t down_real = 0;
-    uint32_t down_imaginary = 0;
-    for (uint32_t k = AM_FIRST_BIN; k < 128u; k++) {
-        const uint32_t rising = k - AM_FIRST_BIN;
-        const uint32_t falling = 256u - AM_FIRST_BIN - k;
-        spectrum(detector->work, k, up, down);
-        up_real = up_real >> 1 | ((uint32_t)up[0] & 0x80000000u);
-        up_imaginary = up_imaginary >> 1 | ((uint32_t)up[1] & 0x80000000u);
-        down_real = down_real << 1 | (uint32_t)down[0] >> 31;
-        down_imaginary = down_imaginary << 1 | (uint32_t)down[1] >> 31;
-        note_faint(strings, 0, rising, up[0], limit);
-        note_faint(strings, 1, rising, up[1], limit);
-        note_faint(strings, 0, falling, down[0], limit);
-        note_faint(strings, 1, falling, down[1], limit);
-        if ((rising & 31u) == 31u) {
-            strings->sign[0][rising >> 5] = up_real;
-            strings->sign[1][rising >> 5] = up_imaginary;
+    /* Signs of the rising bins enter both halves at the top and move down, those of the falling ones at the bottom. */
+    uint32_t rising = 0;
+    uint32_t falling = 0;
+    uint32_t k = AM_FIRST_BIN;
+    uint32_t lowest = 0x00010001u;
+    AM_IN_REGISTER(lowest);
+    for (uint32_t part = 0; part < 15; part++) {
+        for (const uint32_t end = ends[part]; k < end; k++) {
+            spectrum(detector->work, k, up, down);
+            rising = rising >> 1 | (am_pack_high((uint32_t)up[0], (uint32_t)up[1]) & 0x80008000u);
+            falling = falling << 1 | (am_pack_high((uint32_t)down[0], (uint32_t)down[1]) >> 15 & lowest);
+            if (is_faint(up[0], limit) || is_faint(up[1], limit) || is_faint(down[0], limit) ||
+                is_faint(down[1], limit)) {
+                note_faint(strings, k - AM_FIRST_BIN, up[0], up[1], limit);
+                note_faint(strings, 256u - AM_FIRST_BIN - k, down[0], down[1], limit);
+            }
         }
-        if ((falling & 31u) == 0) {
-            strings->sign[0][falling >> 5] = down_real;
-            strings->sign[1][falling >> 5] = down_imaginary;
+        if ((part & 1u) == 0) {
+            strings->sign[14u - part / 2u] = falling;
+            falling = 0;
+        } else {
+            strings->sign[part / 2u] = rising;
+            rising = 0;
         }
     }
-    /* The middle bin, index 118, has no partner. The rising ones came to 117, the falling ones from 127 to 119. */
+    /* The middle bin, index 118, has no partner. The rising ones came from 112 to 117, the falling ones from 127 to 119. */
     spectrum(detector->work, 128, up, down);
-    note_faint(strings, 0, 118, up[0], limit);
-    note_faint(strings, 1, 118, up[1], limit);
-    up_real = up_real >> 1 | ((uint32_t)up[0] & 0x80000000u);
-    up_imaginary = up_imaginary >> 1 | ((uint32_t)up[1] & 0x80000000u);
-    strings->sign[0][3] = up_real >> 9 | down_real << 23;
-    strings->sign[1][3] = up_imaginary >> 9 | down_imaginary << 23;
+    note_faint(strings, 118, up[0], up[1], limit);
+    rising = rising >> 1 | (am_pack_high((uint32_t)up[0], (uint32_t)up[1]) & 0x80008000u);
+    strings->sign[7] = (rising >> 9 & 0x007F007Fu) | (strings->sign[7] & 0x01FF01FFu) << 7;
 }
 
-static inline uint32_t draw(uint32_t *state)
+/* The next draw, SPEC.md, 4.5. */
+static inline uint32_t draw(uint32_t x)
 {
-    uint32_t x = *state;
     x ^= x << 13;
     x ^= x >> 17;
     x ^= x << 5;
-    *state = x;
     return x;
 }
 
@@ -261,21 +263,25 @@ static void keep_frame(airmark_t *detector, const strings_t *strings)
     };
     const uint32_t *const lanes = used[detector->config.rate == 8000u ? 1 : 0];
     const uint32_t slot = detector->newest + 1u == AIRMARK_RING ? 0u : detector->newest + 1u;
-    for (uint32_t string = 0; string < 2; string++) {
-        for (uint32_t i = 0; i < 7; i++) {
-            const uint32_t faint = strings->faint[string][i];
-            const uint32_t drawn = draw(&detector->drawn);
-            detector->frame_words[slot][7 * string + i] =
-                ((strings->sign[string][i] & ~faint) | (drawn & faint)) & lanes[i];
-        }
+    uint32_t *const words = detector->frame_words[slot];
+    uint32_t drawn = detector->drawn;
+    for (uint32_t i = 0; i < 7; i++) {
+        const uint32_t faint = am_pack_low(strings->faint[2 * i], strings->faint[2 * i + 1]);
+        const uint32_t sign = am_pack_low(strings->sign[2 * i], strings->sign[2 * i + 1]);
+        drawn = draw(drawn);
+        words[i] = ((sign & ~faint) | (drawn & faint)) & lanes[i];
     }
-    const uint32_t faint = (strings->faint[0][7] & 0x7Fu) | (strings->faint[1][7] & 0x7Fu) << 7;
-    const uint32_t sign = (strings->sign[0][7] & 0x7Fu) | (strings->sign[1][7] & 0x7Fu) << 7;
-    const uint32_t drawn = draw(&detector->drawn);
-    const uint32_t rest = ((sign & ~faint) | (drawn & faint)) & (lanes[7] | lanes[7] << 7);
-    detector->frame_rests[slot] = (uint16_t)rest;
-    AM_TAP_EACH(detector, AM_TAP_FRAMES, detector->frame_words[slot], AIRMARK_FRAME_WORDS, 1);
-    AM_TAP(detector, AM_TAP_FRAMES, rest);
+    for (uint32_t i = 0; i < 7; i++) {
+        const uint32_t faint = am_pack_high(strings->faint[2 * i], strings->faint[2 * i + 1]);
+        const uint32_t sign = am_pack_high(strings->sign[2 * i], strings->sign[2 * i + 1]);
+        drawn = draw(drawn);
+        words[7 + i] = ((sign & ~faint) | (drawn & faint)) & lanes[i];
+    }
+    const uint32_t faint = (strings->faint[14] & 0x7Fu) | (strings->faint[14] >> 16 & 0x7Fu) << 7;
+    const uint32_t sign = (strings->sign[14] & 0x7Fu) | (strings->sign[14] >> 16 & 0x7Fu) << 7;
+    drawn = draw(drawn);
+    detector->frame_rests[slot] = (uint16_t)(((sign & ~faint) | (drawn & faint)) & (lanes[7] | lanes[7] << 7));
+    detector->drawn = drawn;
     detector->newest = (uint16_t)slot;
     detector->frames++;
     detector->seen = (uint8_t)(detector->seen + (detector->seen < AM_WHOLE_FRAMES));
@@ -285,16 +291,16 @@ static void make_frame(airmark_t *detector)
 {
     strings_t strings;
     const uint32_t e = size_of(detector->changed[0] | detector->changed[1]);
+    for (uint32_t i = 0; i < 16; i++) {
+        strings.faint[i] = e == 0 ? 0xFFFFFFFFu : 0u;
+        AM_IN_ORDER(); /* no call of memset, which would cost more */
+    }
     if (e == 0) {
-        memset(strings.sign, 0, sizeof strings.sign);
-        memset(strings.faint, 0xFF, sizeof strings.faint);
-        strings.faint[0][7] = strings.faint[1][7] = 0x7Fu;
+        for (uint32_t i = 0; i < 16; i++) {
+            strings.sign[i] = 0;
+        }
         memcpy(detector->earlier, detector->work + 128, sizeof detector->earlier);
     } else {
-        for (uint32_t i = 0; i < 8; i++) {
-            strings.faint[0][i] = strings.faint[1][i] = 0;
-            AM_IN_ORDER(); /* no call of memset, which would cost more */
-        }
         find_signs(detector, transform(detector->work, window_frame(detector, e)), &strings);
     }
     keep_frame(detector, &strings);

@@ -83,7 +83,9 @@ static void take_products(airmark_t *detector)
             const uint32_t twos = planes[1];
             const uint32_t fours = planes[2];
             power[AM_WHOLE] += squares[level] - squares[level_at(ones, twos, fours, 31u - lag)];
-            power[AM_HALF] += squares[level] - squares[level_at(ones, twos, fours, 15u - lag)];
+            if (detector->config.early) {
+                power[AM_HALF] += squares[level] - squares[level_at(ones, twos, fours, 15u - lag)];
+            }
             planes[0] = ones << 1 | (level & 1u);
             planes[1] = twos << 1 | (level >> 1 & 1u);
             planes[2] = fours << 1 | level >> 2;

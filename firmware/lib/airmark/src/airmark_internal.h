@@ -88,6 +88,13 @@ enum {
 #define AM_TAP_CANDIDATE(detector, stage, candidate) ((void)0)
 #endif
 
+/* Keeps what is seldom done out of a loop's registers. */
+#if defined(__GNUC__)
+#define AM_NOT_INLINE __attribute__((noinline))
+#else
+#define AM_NOT_INLINE
+#endif
+
 /* Keeps a constant in a register: as an immediate operand it would rule out a shifted one beside it. */
 #if AIRMARK_DSP
 #define AM_IN_REGISTER(constant) __asm__("" : "+r"(constant))

@@ -182,6 +182,23 @@ static bool work(airmark_t *detector, airmark_detection_t *detection)
 /* Samples of a hop at which something is due: two slots and the hop's end. SPEC.md, 6. */
 static const uint16_t due[2][3] = {{85, 170, 256}, {43, 85, 128}};
 
+/* Takes samples, up to `room` of the frames' rate; returns how many of the input's. Its buffer is gone before any work. */
+static AM_NOT_INLINE size_t take(airmark_t *detector, const int16_t *samples, size_t count, size_t stride, uint32_t room)
+{
+#if AIRMARK_RESAMPLE
+    if (detector->config.rate > 16000u) {
+        int16_t resampled[AIRMARK_HISTORY / 2];
+        uint32_t made;
+        const size_t taken = airmark_input(detector, samples, count, stride, room, resampled, &made);
+        airmark_frames_add(detector, resampled, made, 1);
+        return taken;
+    }
+#endif
+    const size_t taken = count < room ? count : room;
+    airmark_frames_add(detector, samples, (uint32_t)taken, stride);
+    return taken;
+}
+
 size_t airmark_push(airmark_t *detector, const int16_t *samples, size_t count, size_t stride,
                     airmark_detection_t *detection, bool *found)
 {
@@ -191,25 +208,10 @@ size_t airmark_push(airmark_t *detector, const int16_t *samples, size_t count, s
     while (taken < count) {
         const uint32_t fill = detector->fill;
         const uint32_t next = fill < events[0] ? events[0] : fill < events[1] ? events[1] : events[2];
-        size_t here = next - fill;
-#if AIRMARK_RESAMPLE
-        if (detector->config.rate > 16000u) {
-            int16_t resampled[AIRMARK_HISTORY / 2];
-            uint32_t made;
-            here = airmark_input(detector, samples + taken * stride, count - taken, stride, (uint32_t)here, resampled,
-                                 &made);
-            airmark_frames_add(detector, resampled, made, 1);
-            if (made == 0) {
-                taken += here;
-                continue;
-            }
-        } else
-#endif
-        {
-            here = here < count - taken ? here : count - taken;
-            airmark_frames_add(detector, samples + taken * stride, (uint32_t)here, stride);
+        taken += take(detector, samples + taken * stride, count - taken, stride, next - fill);
+        if (detector->fill == fill) {
+            continue;
         }
-        taken += here;
         if (detector->fill == events[2]) {
             if (airmark_frames_make(detector)) {
                 advance_frame_start(detector);

@@ -53,47 +53,61 @@ static inline uint32_t ones4(uint32_t a, uint32_t b, uint32_t c, uint32_t d)
 #endif
 }
 
-/* 5.1 and 5.2 of the newest frame: the products, their planes, and what the powers gain and lose by them. */
-static void take_products(airmark_t *detector)
+/* 5.1 of band b: the block sums of all lags. */
+static void sum_blocks(airmark_t *detector, uint32_t b)
+{
+    const uint32_t newest = detector->newest;
+    const int32_t used = am_used(detector, b);
+    const uint32_t phase = (detector->frames - 1u) & 3u;
+    uint32_t words[4];
+    am_band_words(detector, newest, b, words);
+    for (uint32_t lag = 1; lag <= AIRMARK_GATE_LAGS; lag++) {
+        const uint32_t age = lag * AM_BLOCK_FRAMES;
+        uint32_t older[4];
+        am_band_words(detector, newest >= age ? newest - age : newest + AIRMARK_RING - age, b, older);
+        const int32_t product =
+            used - (int32_t)ones4(words[0] ^ older[0], words[1] ^ older[1], words[2] ^ older[2], words[3] ^ older[3]);
+        int8_t *const last = &detector->products[phase][lag - 1u][b];
+        int16_t *const block = &detector->blocks[lag - 1u][b];
+        *block = (int16_t)(*block + product - *last);
+        *last = (int8_t)product;
+    }
+}
+
+/* 5.2 of band b: the block sums into the planes, and what the powers gain and lose by them. */
+static void shift_planes(airmark_t *detector, uint32_t b)
 {
     static const uint8_t squares[8] = {49, 25, 9, 1, 1, 9, 25, 49};
     const uint32_t phase = (detector->frames - 1u) & 3u;
-    const uint32_t bands = detector->config.rate == 8000u ? AM_LOW_BANDS : AIRMARK_BANDS;
-    const uint32_t newest = detector->newest;
-    for (uint32_t b = 0; b < bands; b++) {
-        const int32_t used = am_used(detector, b);
-        uint32_t power[2] = {0, 0};
-        uint32_t words[4];
-        am_band_words(detector, newest, b, words);
-        for (uint32_t lag = 1; lag <= AIRMARK_GATE_LAGS; lag++) {
-            uint32_t older[4];
-            const uint32_t age = lag * AM_BLOCK_FRAMES;
-            am_band_words(detector, newest >= age ? newest - age : newest + AIRMARK_RING - age, b, older);
-            const int32_t product =
-                used - (int32_t)ones4(words[0] ^ older[0], words[1] ^ older[1], words[2] ^ older[2], words[3] ^ older[3]);
-            int8_t *const last = &detector->products[phase][lag - 1u][b];
-            int16_t *const sum = &detector->blocks[lag - 1u][b];
-            const int32_t block = *sum + product - *last;
-            *last = (int8_t)product;
-            *sum = (int16_t)block;
+    uint32_t whole = 0;
+    uint32_t half = 0;
+    for (uint32_t lag = 1; lag <= AIRMARK_GATE_LAGS; lag++) {
+        const uint32_t level =
+            (uint32_t)am_clamp((int32_t)((uint32_t)(detector->blocks[lag - 1u][b] + 256) >> 3) - 28, 0, 7);
+        uint32_t *const planes = detector->planes[phase][lag - 1u][b];
+        const uint32_t ones = planes[0];
+        const uint32_t twos = planes[1];
+        const uint32_t fours = planes[2];
+        whole += squares[level] - squares[level_at(ones, twos, fours, 31u - lag)];
+        if (detector->config.early) {
+            half += squares[level] - squares[level_at(ones, twos, fours, 15u - lag)];
+        }
+        planes[0] = ones << 1 | (level & 1u);
+        planes[1] = twos << 1 | (level >> 1 & 1u);
+        planes[2] = fours << 1 | level >> 2;
+    }
+    uint16_t *power = &detector->power[phase][AM_WHOLE][b / AM_LOW_BANDS];
+    *power = (uint16_t)(*power + whole);
+    power = &detector->power[phase][AM_HALF][b / AM_LOW_BANDS];
+    *power = (uint16_t)(*power + half);
+}
 
-            const uint32_t level = (uint32_t)am_clamp((int32_t)((uint32_t)(block + 256) >> 3) - 28, 0, 7);
-            uint32_t *const planes = detector->planes[phase][lag - 1u][b];
-            const uint32_t ones = planes[0];
-            const uint32_t twos = planes[1];
-            const uint32_t fours = planes[2];
-            power[AM_WHOLE] += squares[level] - squares[level_at(ones, twos, fours, 31u - lag)];
-            if (detector->config.early) {
-                power[AM_HALF] += squares[level] - squares[level_at(ones, twos, fours, 15u - lag)];
-            }
-            planes[0] = ones << 1 | (level & 1u);
-            planes[1] = twos << 1 | (level >> 1 & 1u);
-            planes[2] = fours << 1 | level >> 2;
-        }
-        for (uint32_t span = 0; span < 2; span++) {
-            uint16_t *const total = &detector->power[phase][span][b / AM_LOW_BANDS];
-            *total = (uint16_t)(*total + power[span]);
-        }
+static void take_products(airmark_t *detector)
+{
+    const uint32_t bands = detector->config.rate == 8000u ? AM_LOW_BANDS : AIRMARK_BANDS;
+    for (uint32_t b = 0; b < bands; b++) {
+        sum_blocks(detector, b);
+        shift_planes(detector, b);
     }
 }
 

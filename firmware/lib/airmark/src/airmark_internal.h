@@ -457,7 +457,7 @@ static inline int32_t am_cross_add(uint32_t a, uint32_t b, int32_t c)
 
 /* ---- constant tables (airmark_tables.c, generated) -------------------------------------------------------------- */
 
-extern const uint32_t airmark_wave[512];            /* (cos, sin) of k/512 of a turn, Q15 */
+extern const uint32_t airmark_wave[384];            /* (cos, sin) of k/512 of a turn, Q15 */
 extern const uint16_t airmark_turns[AIRMARK_BANDS]; /* SPEC.md, 7.2, U */
 extern const uint32_t airmark_window[129];          /* samples 2 i and 2 i + 1 of SPEC.md, 4.2, w */
 extern const uint16_t airmark_roots[192];  /* SPEC.md, 5.3, T */
@@ -471,7 +471,12 @@ extern const uint32_t airmark_filter_48[12];
 /* (cos, sin) of index k modulo 512. */
 static inline uint32_t am_wave(uint32_t k)
 {
-    return airmark_wave[k & 511u];
+    k &= 511u;
+    if (k < 384u) {
+        return airmark_wave[k];
+    }
+    const uint32_t opposite = airmark_wave[k - 256u];
+    return am_pack(-am_low(opposite), -am_high(opposite));
 }
 
 /* SPEC.md, 7.2: the turn that undoes a drift over a lag in band b, in 512ths. */

@@ -12,7 +12,7 @@ from typing import NoReturn
 from airmark.errors import AirmarkError
 from airmark.version import __version__
 
-COMMANDS = ("demo", "keygen", "embed", "detect", "listen", "simulate", "benchmark", "evaluate")
+COMMANDS = ("demo", "keygen", "export", "embed", "detect", "listen", "simulate", "benchmark", "evaluate")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -107,30 +107,8 @@ class Key:
         return cls(signs, owner, path.stem, bounds)
 
     def save(self, path: str | os.PathLike[str], force: bool = False) -> None:
-        """Write the key's file, readable for its owner only (mode 0600) from the first byte, whole or not at all.
-
-        Raises AirmarkError where that is impossible, and where the path exists unless ``force``.
-        """
-        path = Path(path)
-        try:
-            if path.exists() and not path.is_file():
-                raise AirmarkError(f"{path}: is not a file; name a file for the key")
-            part = path.with_name(f".{path.name[:64]}.{secrets.token_hex(8)}.part")
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                    # The umask may have taken the owner's own right away.
-                    os.fchmod(descriptor, 0o600)
-                    file.write(self._text())
-                    file.flush()
-                    os.fsync(descriptor)
-                _put(part, path, force)
-            finally:
-                part.unlink(missing_ok=True)
-        except FileExistsError:
-            raise AirmarkError(f"{path}: exists already; name another file, or overwrite it with --force") from None
-        except (OSError, ValueError) as error:
-            raise AirmarkError(f"{path}: cannot write the key: {_reason(error)}") from None
+        """Write the key's file; see write_secret."""
+        write_secret(path, self._text(), force)
 
     def _text(self) -> str:
         rows = np.where(self.signs.reshape(len(self.signs), -1) > 0, "+", "-")
@@ -155,6 +133,33 @@ def load(path: str | os.PathLike[str]) -> Key:
 def save(key: Key, path: str | os.PathLike[str], force: bool = False) -> None:
     """Write a key's file; see Key.save."""
     key.save(path, force)
+
+
+def write_secret(path: str | os.PathLike[str], text: str, force: bool = False) -> None:
+    """Write a file that holds keys, readable for its owner only (mode 0600) from the first byte, whole or not at all.
+
+    text: ASCII. Raises AirmarkError where that is impossible, and where the path exists unless ``force``.
+    """
+    path = Path(path)
+    try:
+        if path.exists() and not path.is_file():
+            raise AirmarkError(f"{path}: is not a file; name a file for the key")
+        part = path.with_name(f".{path.name[:64]}.{secrets.token_hex(8)}.part")
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                # The umask may have taken the owner's own right away.
+                os.fchmod(descriptor, 0o600)
+                file.write(text)
+                file.flush()
+                os.fsync(descriptor)
+            _put(part, path, force)
+        finally:
+            part.unlink(missing_ok=True)
+    except FileExistsError:
+        raise AirmarkError(f"{path}: exists already; name another file, or overwrite it with --force") from None
+    except (OSError, ValueError) as error:
+        raise AirmarkError(f"{path}: cannot write the key: {_reason(error)}") from None
 
 
 def keys_of_one_profile(keys: Sequence[Key]) -> Profile:

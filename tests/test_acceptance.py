@@ -189,7 +189,7 @@ def test_the_clock_of_every_mark_is_right(way: str, cases: list[Case]):
     for case in cases:
         assert case.embedded is not None
         channel = ways(case)[way]
-        detector = Detector(keys()[case.number % len(keys())], case.rate)
+        detector = Detector(keys()[case.number % len(keys())], case.rate, engine="float")
         heard = channel.apply(case.embedded.samples, case.rate).samples
         (found,) = detector.process(heard) + detector.flush()
         errors.append(abs(found.drift_ppm - channel.drift_ppm))
@@ -231,14 +231,14 @@ def others(count: int, source: list[Key], rng: np.random.Generator) -> list[Key]
 
 def fired(samples: Samples, rate: int, other: list[Key]) -> int:
     """How many of the keys find something, each at the threshold it would have alone."""
-    detector = Detector(other, rate, threshold=Detector(other[0]).threshold)
+    detector = Detector(other, rate, threshold=Detector(other[0], engine="float").threshold, engine="float")
     return len({d.key for d in detector.process(samples) + detector.flush()})
 
 
 @pytest.mark.parametrize(("name", "start_s"), [("music/vibeace_0.flac", 1.0), ("speech/libri_M_6836_7278.flac", 2.0)])
 def test_other_keys_do_not_fire_on_a_mark(name: str, start_s: float):
     marked = embed(shipped(name, start_s, 3.0), 16_000, keys()[0], at=[0.5], strength=-9.0, judge=False).samples[:, 0]
-    detector = Detector(keys()[0])
+    detector = Detector(keys()[0], engine="float")
     assert [d.score > 9 for d in detector.process(marked) + detector.flush()] == [True]
     assert fired(marked, 16_000, others(100, keys()[1:], np.random.default_rng(0))) == 0
 

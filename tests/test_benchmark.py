@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from scipy.stats import norm
 from airmark import audio, hardhosts, keysearch, null
 from airmark.assets import data_path
 from airmark.cli import main
-from airmark.detector import Detector
+from airmark.detector import Detector, is_built
 from airmark.embedder import embed
 from airmark.errors import AirmarkError
 from airmark.frames import FrameStage
@@ -83,14 +84,34 @@ def test_shared_scorer_reports_what_the_detector_reports(keys, demo, rate, marke
 def test_shared_scorer_reports_early_decisions_as_the_detector_does(keys, demo, marked):
     sound = embed(demo, 16_000, keys[2], strength=-12.0, judge=False).samples[:, 0] if marked else demo
     few = keys[:6]
-    full, passed, samples = null.events(few, 16_000, lambda: np.array_split(sound, 7), 2.5)
+    found, samples = null.events(few, 16_000, lambda: np.array_split(sound, 7), 2.5)
     assert samples == len(sound)
+    full, passed = found["full"], found["float"]
     assert of_scorer(full) == of_detector(sound, 16_000, few, "full", 2.5, early=True)
     assert of_scorer(passed) == of_detector(sound, 16_000, few, "float", 2.5, early=True)
     halves, passing, _ = null.NullScorer(few, 16_000, 2.5, early=True).events([sound])
     assert len(halves) > len(passing) > 0
     assert not marked or sum(event.score > 6 for event in halves if event.key == 2) >= 2
     assert {(e.key, e.score) for e in halves} <= {(e.key, e.score) for e in full}
+
+
+@pytest.mark.parametrize("rate", [16_000, 22_050])
+@pytest.mark.parametrize("engine", ["fixed", "c"])
+def test_each_key_listens_alone_to_the_integer_engines(keys, demo, engine, rate):
+    if not is_built(engine):
+        pytest.skip("the c engine is not built")
+    sound = embed(demo, 16_000, keys[1], strength=-12.0, judge=False).samples[: 12 * 16_000, 0]
+    sound = soxr.resample(sound, 16_000, rate)
+    found, samples = null.events(keys[:2], rate, lambda: np.array_split(sound, 7), 3.0, engine)
+    assert (list(found), samples) == ([engine], len(sound))
+    # Another rate than the engine's own is brought to it at once for all keys, and in the detector in its own pieces.
+    alone = [of_detector(sound, rate, [key], engine, 3.0, early=True) for key in keys[:2]]
+    assert of_scorer(found[engine]) == [(i, score) for i, each in enumerate(alone) for _, score in each]
+    first = next(event for event in found[engine] if event.score > 6)
+    assert first.key == 1
+    detector = Detector(keys[1], rate, engine=engine, early=True)
+    told = [one.sample for one in detector.process(sound) + detector.flush()]
+    assert min(abs(first.place * 256 / 16_000 - sample / rate) for sample in told) < 0.02
 
 
 @pytest.mark.parametrize(("repetitions", "frames", "half"), [(32, 128, 64), (17, 68, 32)])
@@ -242,6 +263,43 @@ def test_null_measures_and_draws(tmp_path, capsys):
     assert f"{looks['value']:.3g}" in capsys.readouterr().out
     assert main([*command, "--out", str(out)]) == 2
     assert "null.png: exists already" in capsys.readouterr().err
+
+
+def test_null_of_the_engine_in_c_is_the_integer_models(tmp_path, capsys, monkeypatch):
+    if not is_built("c"):
+        pytest.skip("the c engine is not built")
+    monkeypatch.setattr(hardhosts, "names", lambda: ["white noise"])
+    (tmp_path / "sound").mkdir()
+    # A mark is an event too; in so little sound there is hardly another.
+    recording = audio.read(data_path("music/brahms_0.flac"))
+    key = null.keys_with_symmetries(3, 0)[1]
+    marked = embed(recording.samples, recording.rate, key, at=[2.0], judge=False).samples
+    soundfile.write(tmp_path / "sound/marked.wav", marked, recording.rate)
+    command = ["benchmark", "null", "--audio", str(tmp_path / "sound"), "--keys", "3", "--fit-from", "4"]
+    results = {}
+    for engine in ("c", "fixed"):
+        out = tmp_path / engine
+        assert main([*command, "--engine", engine, "--out", str(out)]) == 0
+        assert f"independent looks a day and key, {engine} engine" in capsys.readouterr().out
+        results[engine] = json.loads((out / "null.json").read_text())
+        assert (out / "null.png").read_bytes().startswith(b"\x89PNG")
+    c, fixed = (results[engine] for engine in ("c", "fixed"))
+    assert c["levels"] == fixed["levels"]
+    assert c["levels"][0]["events"] >= 1
+    assert c["highest_events"][0]["key"] == 1
+    assert c["highest_events"][0]["time_s"] == pytest.approx(2.0, abs=0.03)
+    assert "float_events" not in c["levels"][0]
+    assert c["highest_events"] == fixed["highest_events"]
+    assert c["recordings"][0]["highest"]["c"] == fixed["recordings"][0]["highest"]["fixed"]
+    assert c["hosts"][0]["highest"]["c"] == fixed["hosts"][0]["highest"]["fixed"]
+    assert main([*command[:-2], "--engine", "c", "--json", "--jobs", "2", "--fit-from", "4"]) == 0
+    assert json.loads(capsys.readouterr().out)["levels"] == c["levels"]
+
+
+def test_null_of_an_engine_that_is_not_built_is_one_line(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "airmark.native", None)
+    assert main(["benchmark", "null", "--engine", "c"]) == 2
+    assert "the c engine was not built" in capsys.readouterr().err
 
 
 def test_a_broken_recording_is_heard_up_to_its_break(tmp_path, keys):

@@ -67,7 +67,7 @@ def test_writes_what_the_table_names(shown):
 def test_its_files_give_the_same_figures_again(shown):
     case = next(case for case in shown.table["cases"] if case["name"] == "All at once")
     received = audio.read(shown.out / case["file"])
-    detector = Detector(Key.load(shown.out / "key.json"), received.rate)
+    detector = Detector(Key.load(shown.out / "key.json"), received.rate, engine="float")
     found = detector.process(received.samples) + detector.flush()
     assert [(d.time_s, d.score) for d in found] == [(m["time_s"], m["score"]) for m in case["marks"]]
 
@@ -142,7 +142,7 @@ def test_exit_status_and_table_say_when_a_case_goes_wrong(shown, tmp_path, monke
 def test_a_false_alarm_is_not_as_it_should_be(shown):
     """What is found where nothing is marked is never as it should be, whatever the label."""
     marked = audio.read(shown.out / "marked.wav")
-    detector = Detector(Key.load(shown.out / "key.json"), marked.rate)
+    detector = Detector(Key.load(shown.out / "key.json"), marked.rate, engine="float")
     case = demo.Case("Unmarked", Channel(distance_m=1.0, rt60_s=0.3), marked=False, beyond=True)
     outcome = demo.play(case, marked.samples, marked.rate, [], detector)
     assert len(outcome.elsewhere) == 2

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tracemalloc
 from functools import cache
+from importlib import import_module
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +22,7 @@ from scipy.signal import firwin
 
 from airmark import channel, keysearch, statistic, thresholds
 from airmark.assets import data_path
+from airmark.cli import main
 from airmark.confirm import ConfirmStage
 from airmark.detector import Detection, Detector, is_built
 from airmark.embedder import embed
@@ -63,7 +67,7 @@ def marked(rate: int = RATE, at: tuple[float, ...] = (2.5,), key: int = 0, secon
 
 
 def detect(samples: NDArray, rate: int = RATE, which: list[Key] | None = None, **options) -> list[Detection]:
-    detector = Detector(which or keys()[:1], rate, **options)
+    detector = Detector(which or keys()[:1], rate, **({"engine": "float"} | options))
     return detector.process(samples) + detector.flush()
 
 
@@ -211,7 +215,7 @@ def test_marks_are_told_early_from_sixteen_repetitions_on():
 
 
 def test_early_decisions_leave_the_level_alone():
-    early, late = (Detector(keys()[:2], early=early) for early in (True, False))
+    early, late = (Detector(keys()[:2], engine="float", early=early) for early in (True, False))
     for start in range(0, 5 * RATE, RATE // 2):
         for detector in (early, late):
             detector.process(marked()[start : start + RATE // 2])
@@ -223,11 +227,11 @@ def test_a_reset_forgets_marks_and_frames(early: bool):
     """A weaker mark at a place where one was told before, one too faint to be told early, and the first frames."""
     strong = embed(clip(), RATE, keys()[0], at=[2.5], strength=-8, judge=False).samples[:, 0]
     faint = marked() + 0.07 * marked().std() * np.random.default_rng(3).standard_normal(len(marked()))
-    detector = Detector(keys()[:1], early=early)
+    detector = Detector(keys()[:1], engine="float", early=early)
     for samples in (strong, marked(), faint, clip()[: 2 * RATE + RATE // 4]):
         part = samples[2 * RATE : 5 * RATE]
         detector.reset()
-        new = Detector(keys()[:1], early=early)
+        new = Detector(keys()[:1], engine="float", early=early)
         told = new.process(part)
         assert len(told) == (len(part) == 3 * RATE)
         assert (detector.process(part), detector.score) == (told, new.score)
@@ -319,7 +323,7 @@ def test_chunking_does_not_matter(seed: int, rate: int, engine: str, type_name: 
 def test_single_samples_are_enough(rate: int):
     samples = as_type(marked(rate, seconds=5.5), "float64")
     start = len(samples) // 2
-    detector = Detector(keys(), rate, threshold=3.0)
+    detector = Detector(keys(), rate, engine="float", threshold=3.0)
     found = detector.process(samples[:start])
     for sample in samples[start : start + 3000]:
         found += detector.process(sample[None])
@@ -445,9 +449,56 @@ def test_the_engine_in_c_may_be_missing(monkeypatch):
         Detector(keys(), RATE, engine="c")
 
 
+@pytest.mark.skipif(not is_built("c"), reason="the c engine is not built")
+@pytest.mark.parametrize("rate", [16_000, 22_050])
+def test_the_default_engine_is_c_where_that_takes_the_keys(rate: int):
+    detector = Detector(keys()[:1], rate)
+    assert detector.engine == "c"
+    found = detector.process(marked(rate)) + detector.flush()
+    assert found == detect(marked(rate), rate, engine="c")
+    assert len(found) == 1
+    other = Key(np.ones((16, 1, 4)), profile_of_shape(16))
+    assert Detector(other, rate).engine == "float"
+    rng = np.random.default_rng(0)
+    many = [Key(rng.choice((-1, 1), profile().key_shape), profile()) for _ in range(65)]
+    most = import_module("airmark.native").NativeDetector.MAX_KEYS
+    assert [Detector(many[:count]).engine for count in (2, 65)] == ["c", "c" if most >= 65 else "float"]
+
+
+@pytest.mark.parametrize("command", ["detect", "listen --input"])
+def test_without_the_engine_in_c_the_command_says_so_once(command: str, tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "airmark.native", None)
+    assert Detector(keys()).engine == "float"
+    keys()[0].save(tmp_path / "default.json")
+    Key(np.ones((16, 1, 4)), profile_of_shape(16)).save(tmp_path / "other.json")
+    soundfile.write(tmp_path / "sound.wav", np.zeros(RATE // 10), RATE)
+    words = [*command.split(), str(tmp_path / "sound.wav"), "--key"]
+    assert main([*words, str(tmp_path / "default.json")]) == 1
+    out, err = capsys.readouterr()
+    assert "engine float" in out
+    assert (err.count("\n"), err.count("the c engine was not built")) == (1, 1)
+    for more in (["other.json"], ["default.json", "--engine", "float"])[: 1 if "listen" in command else 2]:
+        assert main([*words, str(tmp_path / more[0]), *more[1:]]) == 1
+        assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(not is_built("c"), reason="the c engine is not built")
+def test_detect_names_the_engine_and_its_false_alarms(tmp_path: Path, capsys):
+    keys()[0].save(tmp_path / "key.json")
+    soundfile.write(tmp_path / "sound.wav", np.zeros(RATE // 10), RATE)
+    words = ["detect", str(tmp_path / "sound.wav"), "--key", str(tmp_path / "key.json")]
+    for options, engine in ([], "c"), (["--engine", "float"], "float"):
+        assert main([*words, *options]) == 1
+        year = thresholds.threshold(thresholds.ONE_A_YEAR, engine=engine)
+        heading = capsys.readouterr().out.splitlines()[0]
+        assert heading == f"threshold {year:.2f} (1 false alarm a year), engine {engine}"
+    assert main([*words, "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["engine"] == "c"
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_samples_that_are_not_numbers(value: float):
-    detector = Detector(keys(), RATE, threshold=3.0)
+    detector = Detector(keys(), RATE, engine="float", threshold=3.0)
     samples = marked(seconds=5.5)
     bad = samples[:1000].copy()
     bad[500] = value
@@ -495,13 +546,20 @@ def test_thresholds_are_monotone(per_day: float, factor: float, count: int):
     assert thresholds.per_day(threshold + 0.1, count) < per_day
 
 
-def test_the_default_is_one_a_year_all_keys_together():
-    one, three = Detector(keys()[0]), Detector(keys())
-    assert thresholds.per_day(one.threshold) == pytest.approx(1 / 365.25)
-    assert thresholds.per_day(three.threshold, 3) == pytest.approx(1 / 365.25)
+@pytest.mark.parametrize("engine", [*filter(is_built, ("full", "float", "fixed", "c"))])
+def test_the_default_is_one_a_year_all_keys_together(engine: str):
+    one, three = Detector(keys()[0], engine=engine), Detector(keys(), engine=engine)
+    assert thresholds.per_day(one.threshold, engine=engine) == pytest.approx(1 / 365.25)
+    assert thresholds.per_day(three.threshold, 3, engine) == pytest.approx(1 / 365.25)
     assert three.threshold > one.threshold
-    assert Detector(keys()[0], false_alarms_per_day=1).threshold < one.threshold
-    assert Detector(keys()[0], threshold=4.25).threshold == 4.25
+    assert Detector(keys()[0], engine=engine, false_alarms_per_day=1).threshold < one.threshold
+    assert Detector(keys()[0], engine=engine, threshold=4.25).threshold == 4.25
+
+
+def test_engines_that_are_alike_bit_by_bit_have_one_threshold():
+    rates = {engine: thresholds.looks_a_day(engine) for engine in ("full", "float", "fixed", "c")}
+    assert rates["full"] == rates["float"] == thresholds.looks_a_day() == thresholds.LOOKS_A_DAY
+    assert rates["fixed"] == rates["c"] == thresholds.LOOKS_A_DAY_C
 
 
 # The first stages
@@ -551,7 +609,7 @@ def test_the_rate_conversion_keeps_the_place(rate: int):
 def test_memory_does_not_grow():
     """An hour of sound where AIRMARK_LONG=1, else a minute: thirty marks' length."""
     rate = 44_100
-    detector = Detector(keys()[0], rate)
+    detector = Detector(keys()[0], rate, engine="float")
     second = np.random.default_rng(0).integers(-3000, 3000, rate).astype(np.int16)
     second[: len(second) // 2] = marked(rate)[3 * rate : 3 * rate + len(second) // 2] * 32767
 

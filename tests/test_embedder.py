@@ -49,7 +49,7 @@ def clip(name: str = "music/vibeace_0.flac", rate: int = RATE, seconds: float = 
 
 
 def places(samples: NDArray, rate: int = RATE, key: Key | None = None) -> list[int]:
-    detector = Detector(key or keys()[0], rate)
+    detector = Detector(key or keys()[0], rate, engine="float")
     return [d.sample for d in detector.process(samples) + detector.flush()]
 
 

@@ -67,7 +67,7 @@ def test_a_trial_tells_when_a_mark_is_reported_and_how_the_whole_of_it_scores(ke
     (place,) = marked.places
     received = Channel().apply(marked.samples, marked.rate, 0)
     pcm = np.round(received.samples * 32767).astype(np.int16)
-    late = Detector(marked.key, marked.rate, threshold=plan.threshold)
+    late = Detector(marked.key, marked.rate, threshold=plan.threshold, engine="float")
     (whole,) = late.process(pcm) + late.flush()
     heard = evaluate._hear(plan, marked, received, pcm, "float")
     assert (heard.best, heard.elsewhere) == (whole, 0)

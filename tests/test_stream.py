@@ -91,7 +91,7 @@ def test_the_output_is_the_input_later_with_marks_in_it(rate: int):
         spectrum = np.abs(np.fft.rfft(added[:, 0] * np.hanning(len(added)))) ** 2
         hz = np.fft.rfftfreq(len(added), 1 / rate)
         assert spectrum[hz > 9000].sum() < 1e-4 * spectrum.sum()
-    detector = Detector(key(), rate)
+    detector = Detector(key(), rate, engine="float")
     found = detector.process(out) + detector.flush()
     assert embedder.marks == marks + 1
     assert len(found) == marks
@@ -122,7 +122,7 @@ def test_causal_in_a_file_is_like_causal_in_a_stream():
     place = filed.marks[0].sample
     scores = []
     for samples in (streamed, filed.samples[:, 0]):
-        detector = Detector(key())
+        detector = Detector(key(), engine="float")
         found = detector.process(samples) + detector.flush()
         assert abs(found[0].sample - place) <= 2 * HOP
         scores.append(found[0].score)
@@ -189,7 +189,7 @@ def test_a_full_scale_stream_does_not_clip(rate: int):
     out, embedder = run(host, rate, strength=-9.0)
     assert out.max() <= top
     assert out.min() >= -1
-    detector = Detector(key(), rate)
+    detector = Detector(key(), rate, engine="float")
     assert len(detector.process(out) + detector.flush()) >= 1
     before, after = (np.abs(x).max(axis=0) for x in (host, out[embedder.delay :]))
     assert (after <= np.maximum(before, top)).all()

@@ -177,7 +177,7 @@ def run(progress: Callable[[str, int, int], None] = lambda what, done, total: No
     embedded = Embedder(key, rate).embed(
         recording.samples, places_of((), NEAR_S, rate), sample_type=recording.sample_type
     )
-    detector = Detector(key, rate)
+    detector = Detector(key, rate, engine="float")
     outcomes = []
     for i, case in enumerate(ways):
         progress(case.name.lower(), 2 + i, steps)

@@ -3,7 +3,7 @@
 Four engines share the signature. ``full`` compares all lags at every place and is the yardstick. ``float`` decides in
 stages (gate, template, confirm), as a small part must: only a place that passes the cheap stages is compared at all
 lags. ``fixed`` is the fixed-point detector (reference/SPEC.md) as a model in integers, ``c`` the same in C, bit by bit.
-The last two take keys of the default profile only.
+The last two take keys of the default profile only. Unless one is named, it is ``c`` where that can be, else ``float``.
 
 All look for whole marks and, where asked to answer a second sooner, for first halves too. The scores share one
 scale and one threshold: a half's is lowered, so that the many more looks cost few false alarms. A place is told once.
@@ -29,7 +29,7 @@ from airmark.gate import GateStage
 from airmark.keys import Key, keys_of_one_profile
 from airmark.lags import LagGrid, Real
 from airmark.peaks import Peak, PeakStage
-from airmark.profile import Profile
+from airmark.profile import Profile, profile
 from airmark.template import TemplateStage
 
 if TYPE_CHECKING:
@@ -74,19 +74,19 @@ class Detector:
         *,
         threshold: float | None = None,
         false_alarms_per_day: float | None = None,
-        engine: str = "float",
+        engine: str | None = None,
         early: bool = False,
     ) -> None:
         """Listen for marks.
 
         keys: one or more of one profile. rate: of the input, Hz, 8,000 to 192,000. threshold: lowest score that is
         reported; by default the one that gives ``false_alarms_per_day`` (one a year), all keys together; the integer
-        engines round it up to 1/256 and take none under 1. early: report
-        a mark a second before its end where its first half is enough; place, score and drift are then the half's, and
-        the place may be a hop further off. No clean mark's half scores more than about 6.7: with five keys or more at
-        one false alarm a year nothing is told early. Raises AirmarkError for keys of several profiles, a rate out of
-        range, an engine unknown, not built or not made for such keys, and a threshold that is no number or given in
-        both ways.
+        engines round it up to 1/256 and take none under 1. engine: one of ENGINES; None: that of ``default_engine``.
+        early: report a mark a second before its end where its first half is enough; place, score and drift are then the
+        half's, and the place may be a hop further off. No clean mark's half scores more than about 6.7: with five keys
+        or more at one false alarm a year nothing is told early. Raises AirmarkError for keys of several profiles, a rate
+        out of range, an engine unknown, not built or not made for such keys, and a threshold that is no number or
+        given in both ways.
         """
         self.keys = [keys] if isinstance(keys, Key) else list(keys)
         if not self.keys:
@@ -94,15 +94,16 @@ class Detector:
         if len(set(self.keys)) < len(self.keys):
             raise AirmarkError("the same key is given twice: each would report the same marks")
         check_rate(rate, "the detector's input")
+        self.profile = keys_of_one_profile(self.keys)
+        engine = default_engine(self.keys) if engine is None else engine
         if engine not in ENGINES:
             raise AirmarkError(f"no engine '{engine}': there are {', '.join(ENGINES)}")
-        self.profile = keys_of_one_profile(self.keys)
         self.rate, self.engine = rate, engine
         if threshold is not None and false_alarms_per_day is not None:
             raise AirmarkError("give a threshold or the false alarms a day, not both: one follows from the other")
         if threshold is None:
             per_day = thresholds.ONE_A_YEAR if false_alarms_per_day is None else false_alarms_per_day
-            threshold = thresholds.threshold(per_day, len(self.keys))
+            threshold = thresholds.threshold(per_day, len(self.keys), engine)
         if not np.isfinite(threshold):
             raise AirmarkError(f"a threshold of {threshold} is no score: give a number, such as 6.5")
         self.threshold = threshold
@@ -271,15 +272,65 @@ def _c() -> Callable[..., RawEngine]:
 
 
 _INTEGER_ENGINES = {"fixed": _fixed, "c": _c}
+INTEGER_ENGINES = tuple(_INTEGER_ENGINES)
+
+
+def check_built(engine: str) -> None:
+    """Raises AirmarkError where an engine is missing: that in C is there only where there was a compiler."""
+    if engine in _INTEGER_ENGINES:
+        _INTEGER_ENGINES[engine]()
 
 
 def is_built(engine: str) -> bool:
-    """Whether an engine is there: that in C is only where there was a compiler."""
+    """Whether an engine is there."""
     try:
-        _INTEGER_ENGINES.get(engine, lambda: None)()
+        check_built(engine)
     except AirmarkError:
         return False
     return True
+
+
+def default_engine(keys: Sequence[Key]) -> str:
+    """``c`` where it is built and takes these keys (of the default profile, and not too many), else ``float``."""
+    if keys[0].profile != profile() or not is_built("c"):
+        return "float"
+    most: int = import_module("airmark.native").NativeDetector.MAX_KEYS
+    return "c" if len(keys) <= most else "float"
+
+
+class PcmStage:
+    """Makes of any sound what the integer engines take: one channel of 16-bit samples, at one of their rates."""
+
+    def __init__(self, rate: int, profile: Profile) -> None:
+        """rate: of the sound, Hz; profile: the engine's."""
+        from airmark.fixed.tables import RATES
+
+        # Other rates are brought to the frames'.
+        self._input = None if rate in RATES else InputStage(rate, profile)
+        self._waiting = np.zeros(0 if self._input is None else 4 * InputStage.PIECE + rate // 4)
+        self.rate = rate if self._input is None else profile.rate
+        """Of what it gives."""
+
+    def reset(self) -> None:
+        """Forget all sound."""
+        if self._input is not None:
+            self._input.reset()
+
+    def process(self, samples: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
+        """Take the next samples, as Detector.process has them."""
+        if self._input is not None:
+            samples = self._input.process(samples)
+        elif samples.ndim > 1:
+            whole = 1 if samples.dtype != np.int16 else 32_768
+            samples = samples.mean(axis=1, dtype=np.float64) / whole
+        if samples.dtype != np.int16:
+            scaled = np.rint(samples.astype(np.float64) * 32_768)
+            samples = np.clip(scaled, -32_768, 32_767).astype(np.int16)
+        return np.ascontiguousarray(samples)
+
+    def flush(self) -> npt.NDArray[np.int16]:
+        """End of the stream: returns what waits."""
+        return self.process(self._waiting)
 
 
 class _Integers:
@@ -288,40 +339,30 @@ class _Integers:
     def __init__(self, keys: Sequence[Key], rate: int, threshold: float, engine: str, early: bool) -> None:
         """engine: a name in _INTEGER_ENGINES; the rest as Detector has it."""
         from airmark.fixed.detector import LEAST_THRESHOLD, MOST_THRESHOLD, key_columns
-        from airmark.fixed.tables import RATES
 
         self.rate, profile = rate, keys[0].profile
-        # Other rates are brought to the frames' here.
-        self.input = None if rate in RATES else InputStage(rate, profile)
-        self.raw_rate = rate if self.input is None else profile.rate
-        self.flushed = FLUSH_FRAMES * profile.hop * self.raw_rate // profile.rate
+        self.pcm = PcmStage(rate, profile)
+        self.flushed = FLUSH_FRAMES * profile.hop * self.pcm.rate // profile.rate
         limited = min(max(ceil(threshold * 256), LEAST_THRESHOLD), MOST_THRESHOLD)
         columns = [key_columns(key) for key in keys]
-        self.raw = _INTEGER_ENGINES[engine]()(columns, self.raw_rate, early=early, threshold_q8=limited)
+        self.raw = _INTEGER_ENGINES[engine]()(columns, self.pcm.rate, early=early, threshold_q8=limited)
 
     def reset(self) -> None:
         """Forget all sound."""
         self.raw.reset()
-        if self.input is not None:
-            self.input.reset()
+        self.pcm.reset()
 
     def process(self, samples: npt.NDArray[Any]) -> list[Detection]:
         """Take the next samples, as Detector.process has them."""
-        if self.input is not None:
-            samples = self.input.process(samples)
-        elif samples.ndim > 1:
-            whole = 1 if samples.dtype != np.int16 else 32_768
-            samples = samples.mean(axis=1, dtype=np.float64) / whole
-        if samples.dtype != np.int16:
-            scaled = np.rint(samples.astype(np.float64) * 32_768)
-            samples = np.clip(scaled, -32_768, 32_767).astype(np.int16)
-        return [self._detection(raw) for raw in self.raw.push(np.ascontiguousarray(samples))]
+        return self._push(self.pcm.process(samples))
 
     def flush(self) -> list[Detection]:
         """The marks that wait."""
-        waiting = np.zeros(0 if self.input is None else 4 * InputStage.PIECE + self.rate // 4)
-        return self.process(waiting) + [self._detection(raw) for raw in self.raw.push(np.zeros(self.flushed, np.int16))]
+        return self._push(self.pcm.flush()) + self._push(np.zeros(self.flushed, np.int16))
+
+    def _push(self, samples: npt.NDArray[np.int16]) -> list[Detection]:
+        return [self._detection(raw) for raw in self.raw.push(samples)]
 
     def _detection(self, raw: RawDetection) -> Detection:
-        at = raw.sample if self.input is None else round(raw.sample * self.rate / self.raw_rate)
+        at = raw.sample if self.rate == self.pcm.rate else round(raw.sample * self.rate / self.pcm.rate)
         return Detection(at, at / self.rate, raw.score_q8 / 256, raw.drift_ppm_q4 / 16, raw.key)

@@ -348,12 +348,12 @@ def _null_work(plan: Plan, keys: Sequence[Key]) -> list[tuple[str, Callable[...,
         return []
     paths = [host.path for host in plan.materials.hosts] + plan.materials.noises
     units = [null.Unit(path.stem, audio.info(path).rate, (path,)) for path in paths]
-    hosts = plan.materials.hosts
+    hosts, engine = plan.materials.hosts, plan.engines[0]
     drawn = np.random.default_rng(plan.seed).permutation(len(hosts))[:MARKED_HOSTS]
     return [
-        *(("unmarked", null.hear, (unit, keys)) for unit in units),
+        *(("unmarked", null.hear, (unit, keys, null.LEAST_SCORE, engine)) for unit in units),
         *(("other keys", hear_marked, (plan, hosts[index], keys)) for index in sorted(drawn.tolist())),
-        *(("hard hosts", null.hear_host, (name, keys)) for name in hardhosts.names()),
+        *(("hard hosts", null.hear_host, (name, keys, engine)) for name in hardhosts.names()),
     ]
 
 
@@ -365,8 +365,8 @@ def hear_marked(plan: Plan, host: Host, keys: Sequence[Key]) -> null.Heard:
         marked = embedder.embed(samples[: round(MARKED_S * rate)], None).samples
     except AirmarkError:  # too short, or silent
         return null.Heard(host.name, 0.0)
-    full, passed, heard = null.events(keys, rate, lambda: [marked.mean(axis=1)])
-    return null.Heard(host.name, heard / rate, full, passed)
+    found, heard = null.events(keys, rate, lambda: [marked.mean(axis=1)], engine=plan.engines[0])
+    return null.Heard(host.name, heard / rate, found)
 
 
 def long_enough(hosts: Sequence[Host], marks_s: float) -> list[Host]:

@@ -5,13 +5,15 @@ products of all keys meet them in one matrix product; only where that comes near
 score made. The events are the full engine's, which compares at all lags everywhere; the first stages of the float
 engine only take events away (and leave a whole mark to be told where they took its first half).
 
+The integer engines share no work: each key listens alone, as a device with one key does.
+
 Events over a threshold are then counted, and the one free figure of airmark.thresholds, the number of independent looks
 a day, is fitted to them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,7 +28,14 @@ from scipy.stats import chi2, norm
 
 from airmark import audio, hardhosts, keysearch, statistic, thresholds
 from airmark.confirm import Confirmed, ConfirmStage
-from airmark.detector import EARLY_HANDICAP, GATE_THRESHOLD, TEMPLATE_THRESHOLD
+from airmark.detector import (
+    EARLY_HANDICAP,
+    GATE_THRESHOLD,
+    INTEGER_ENGINES,
+    TEMPLATE_THRESHOLD,
+    Detector,
+    PcmStage,
+)
 from airmark.errors import AirmarkError
 from airmark.frames import Frames, FrameStage, InputStage
 from airmark.gate import LAGS
@@ -71,8 +80,8 @@ class Heard:
 
     name: str
     seconds: float
-    full: list[Event] = field(default_factory=list)
-    float: list[Event] = field(default_factory=list)
+    events: Mapping[str, list[Event]] = field(default_factory=dict)
+    """Of each engine that listened."""
     broken: list[str] = field(default_factory=list)
     """Of files that could be read only in part: what was wrong. What came before it counts as heard."""
 
@@ -270,19 +279,53 @@ class NullScorer:
         return bool(level >= GATE_THRESHOLD and self._template.process(window, key).max() >= TEMPLATE_THRESHOLD)
 
 
+def heard_by(engine: str) -> tuple[str, ...]:
+    """The engines whose events are found where those of ``engine`` are asked for, itself first."""
+    return (engine,) if engine in INTEGER_ENGINES else (engine, "float" if engine == "full" else "full")
+
+
 def events(
-    keys: Sequence[Key], rate: int, sound: Callable[[], Iterable[npt.NDArray[Any]]], threshold: float = LEAST_SCORE
-) -> tuple[list[Event], list[Event], int]:
-    """The events of the full and of the float engine with early decisions, and the samples heard.
+    keys: Sequence[Key],
+    rate: int,
+    sound: Callable[[], Iterable[npt.NDArray[Any]]],
+    threshold: float = LEAST_SCORE,
+    engine: str = "full",
+) -> tuple[dict[str, list[Event]], int]:
+    """The events with early decisions, by the engines of ``heard_by``, and the samples heard.
 
     sound: gives the sound, as often as it is called.
     """
     owner = keys_of_one_profile(list(keys))
-    *whole, samples = NullScorer(keys, rate, threshold).events(sound())
+    if engine in INTEGER_ENGINES:
+        alone, samples = _alone(keys, rate, sound(), threshold, engine)
+        return {engine: alone}, samples
+    full, staged, samples = NullScorer(keys, rate, threshold).events(sound())
+    whole = {"full": full, "float": staged}
     if owner.early is None:
-        return whole[0], whole[1], samples
-    halves = NullScorer(keys, rate, threshold, early=True).events(sound())
-    return _told_once(whole[0], halves[0], owner), _told_once(whole[1], halves[1], owner), samples
+        return {name: whole[name] for name in heard_by(engine)}, samples
+    full, staged, _ = NullScorer(keys, rate, threshold, early=True).events(sound())
+    halves = {"full": full, "float": staged}
+    return {name: _told_once(whole[name], halves[name], owner) for name in heard_by(engine)}, samples
+
+
+def _alone(
+    keys: Sequence[Key], rate: int, sound: Iterable[npt.NDArray[Any]], threshold: float, engine: str
+) -> tuple[list[Event], int]:
+    """The events of a Detector of one key for each key, and the samples heard."""
+    p = keys[0].profile
+    stage = PcmStage(rate, p)
+    samples, parts = 0, []
+    for block in sound:
+        samples += len(block)
+        parts.append(stage.process(block))
+    pcm = np.concatenate([*parts, stage.flush()])
+    found = []
+    for index, key in enumerate(keys):
+        detector = Detector(key, stage.rate, threshold=threshold, engine=engine, early=True)
+        for one in detector.process(pcm) + detector.flush():
+            place = (one.sample * p.rate / stage.rate - (p.fft - p.hop) / 2) / p.hop
+            found.append(Event(index, round(place), one.score))
+    return sorted(found, key=lambda event: (event.place, event.key)), samples
 
 
 def _told_once(whole: list[Event], halves: list[Event], owner: Profile) -> list[Event]:
@@ -347,8 +390,8 @@ def _unit(top: Path, rate: int, paths: list[Path]) -> Unit:
     return Unit(name if len(paths) == 1 else f"{name} and {len(paths) - 1} more", rate, tuple(paths))
 
 
-def hear(unit: Unit, keys: Sequence[Key], threshold: float = LEAST_SCORE) -> Heard:
-    """Listen to a unit with all keys."""
+def hear(unit: Unit, keys: Sequence[Key], threshold: float = LEAST_SCORE, engine: str = "full") -> Heard:
+    """Listen to a unit with all keys, for the events of an engine."""
     broken: list[str] = []
 
     def mono() -> Iterator[Real]:
@@ -361,16 +404,15 @@ def hear(unit: Unit, keys: Sequence[Key], threshold: float = LEAST_SCORE) -> Hea
                 # One bad file is no reason to throw away hours of others.
                 broken.append(str(error))
 
-    full, passed, samples = events(keys, unit.rate, mono, threshold)
-    return Heard(unit.name, samples / unit.rate, full, passed, broken)
+    found, samples = events(keys, unit.rate, mono, threshold, engine)
+    return Heard(unit.name, samples / unit.rate, found, broken)
 
 
-def hear_host(name: str, keys: Sequence[Key]) -> dict[str, Any]:
+def hear_host(name: str, keys: Sequence[Key], engine: str = "full") -> dict[str, Any]:
     """What all keys report on one of airmark.hardhosts, by engine: events, the highest score, those over one a year."""
-    year = thresholds.threshold(thresholds.ONE_A_YEAR)
+    year = thresholds.threshold(thresholds.ONE_A_YEAR, engine=engine)
     sound = hardhosts.make(name)
-    full, passed, samples = events(keys, hardhosts.RATE, lambda: [sound])
-    engines = {"full": full, "float": passed}
+    engines, samples = events(keys, hardhosts.RATE, lambda: [sound], engine=engine)
     return {
         "host": name,
         "key_hours": samples / hardhosts.RATE / 3600 * len(keys),
@@ -386,13 +428,14 @@ def measure(
     threshold: float = LEAST_SCORE,
     jobs: int = 1,
     progress: Callable[[Heard], None] | None = None,
+    engine: str = "full",
 ) -> list[Heard]:
-    """Listen to all units, ``jobs`` at a time."""
+    """Listen to all units, ``jobs`` at a time, for the events of an engine."""
     heard = []
     pool = ProcessPoolExecutor(jobs, get_context("spawn")) if jobs > 1 else None
     count = len(units)
     try:
-        results = (pool.map if pool else map)(hear, units, [keys] * count, [threshold] * count)
+        results = (pool.map if pool else map)(hear, units, [keys] * count, [threshold] * count, [engine] * count)
         for result in results:
             heard.append(result)
             if progress:

@@ -217,7 +217,7 @@ def _listen(key: Key, received: ReceivedAudio, place: int) -> tuple[float, bool]
     threshold = thresholds.threshold(1.0)
     if score < threshold:
         return score, False
-    detector = Detector(key, received.rate, threshold=threshold)
+    detector = Detector(key, received.rate, threshold=threshold, engine="float")
     tolerance = p.pattern_samples * received.rate / p.rate
     reported = detector.process(pcm) + detector.flush()
     return score, any(abs(first + one.sample - at) <= tolerance for one in reported)

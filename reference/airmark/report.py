@@ -216,7 +216,7 @@ def _null(heard: Sequence[null.Heard], keys: int, plan: Plan) -> Table | None:
     if not heard:
         return None
     engine = plan.engines[0]
-    scores = [[event.score for event in getattr(one, engine)] for one in heard]
+    scores = [[event.score for event in one.events.get(engine, [])] for one in heard]
     days = [one.seconds / 86400 * keys for one in heard]
     total = sum(days)
     table: Table = {
@@ -231,10 +231,10 @@ def _null(heard: Sequence[null.Heard], keys: int, plan: Plan) -> Table | None:
         "levels": [],
     }
     for name, rate in RATES:
-        at = thresholds.threshold(rate)
+        at = thresholds.threshold(rate, engine=engine)
         events = sum(value >= at for each in scores for value in each)
         table["thresholds"].append(
-            {"rate": name, "threshold": at, "events": events, "expected": thresholds.per_day(at) * total}
+            {"rate": name, "threshold": at, "events": events, "expected": thresholds.per_day(at, engine=engine) * total}
         )
     start = next((z for z in FIT_FROM if sum(v >= z for each in scores for v in each) >= FIT_EVENTS), FIT_FROM[-1])
     try:
@@ -355,7 +355,7 @@ def markdown(plan: Plan, table: Table, pictures: Sequence[tuple[str, str]], note
     out += _details(plan, table)
     out += ["## Quality", *_quality_text(table)]
     out += ["## Time and prediction", *_time_text(table)]
-    out += ["## False alarms", *_null_text(table)]
+    out += ["## False alarms", *_null_text(plan, table)]
     out += ["## Pictures", *(f"![{caption}]({file})\n\n{caption}." for file, caption in pictures)]
     out.append("`report.json` has every figure of this page, `trials.csv` every trial, `marks.csv` every mark.")
     return "\n\n".join(out) + "\n"
@@ -441,13 +441,14 @@ def _time_text(table: Table) -> list[str]:
     return out
 
 
-def _null_text(table: Table) -> list[str]:
+def _null_text(plan: Plan, table: Table) -> list[str]:
     nulls, out = table["null"], []
     if nulls["unmarked"] is None:
         return ["Not measured in this run (`--null-keys 0`)."]
+    looks = thresholds.looks_a_day(plan.engines[0])
     out.append(
         "On unmarked sound the score is taken to be standard normal at every look, and the number of independent looks "
-        f"a day and key to be {thresholds.LOOKS_A_DAY:.2g}; that sets the thresholds. The fit below is this run's own: "
+        f"a day and key to be {looks:.2g}; that sets the thresholds. The fit below is this run's own: "
         "the same tail, its one figure fitted to this run's events. Keys on the same recording are not independent, so "
         "intervals are bootstrapped over recordings."
     )
@@ -484,7 +485,7 @@ def _null_text(table: Table) -> list[str]:
             ]
             out.append(_rows(("score from", "events", "a key-day", "fit expects", "ratio (95 %)"), levels))
     hosts = nulls["hard_hosts"]
-    engines = ("float", "full")
+    engines = sorted(null.heard_by(plan.engines[0]))
     fired = sum(any(row["over_one_a_year"][e] for e in engines) for row in hosts)
     highest = sorted(hosts, key=lambda row: -max(row["highest"][e] or 0 for e in engines))
     rows = [

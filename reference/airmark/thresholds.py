@@ -36,14 +36,25 @@ Before frames were of differences and signs of faint parts drawn (airmark.frames
 same kind of recordings (3,386 key-hours, highest score 6.12, from 4.5 to 6 0.96 to 1.05 times the expected events).
 """
 
+LOOKS_A_DAY_C = 5.9e7
+"""The same of the integer engines, c and fixed, which are alike bit by bit."""
 
-def threshold(false_alarms_per_day: float, keys: int = 1) -> float:
-    """The score that so many false alarms a day exceed, all keys together. Raises AirmarkError out of range."""
+
+def looks_a_day(engine: str = "float") -> float:
+    """Independent looks a day of one key, by an engine of airmark.detector."""
+    return LOOKS_A_DAY_C if engine in ("c", "fixed") else LOOKS_A_DAY
+
+
+def threshold(false_alarms_per_day: float, keys: int = 1, engine: str = "float") -> float:
+    """The score that so many false alarms a day exceed, all keys together. Raises AirmarkError out of range.
+
+    engine: whose scores they are.
+    """
     if not (math.isfinite(false_alarms_per_day) and 1e-9 <= false_alarms_per_day <= 1e4):
         raise AirmarkError(f"{false_alarms_per_day} false alarms a day: give a rate from 1e-9 to 10000")
-    return float(norm.isf(min(0.5, false_alarms_per_day / keys / LOOKS_A_DAY)))
+    return float(norm.isf(min(0.5, false_alarms_per_day / keys / looks_a_day(engine))))
 
 
-def per_day(threshold: float, keys: int = 1) -> float:
-    """False alarms a day to expect over that score, all keys together."""
-    return float(keys * LOOKS_A_DAY * norm.sf(threshold))
+def per_day(threshold: float, keys: int = 1, engine: str = "float") -> float:
+    """False alarms a day to expect over that score of an engine, all keys together."""
+    return float(keys * looks_a_day(engine) * norm.sf(threshold))

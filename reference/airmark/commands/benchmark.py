@@ -50,7 +50,10 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         help="folders with unmarked recordings (flac, wav, ogg; subfolders too, but none named rir)",
     )  # fmt: skip
     null.add_argument("--keys", type=int, default=256, metavar="N", help="default 256; one in 16 is searched for")
-    null.add_argument("--engine", choices=("full", "float"), default="full", help="whose events to fit, default full")
+    null.add_argument(
+        "--engine", choices=("full", "float", "fixed", "c"), default="full",
+        help="whose events to fit, default full; in fixed and c each key listens alone",
+    )  # fmt: skip
     null.add_argument("--fit-from", type=float, default=5.0, metavar="SCORE", help="fit events from there, default 5")
     null.add_argument("--seed", type=int, default=0, metavar="N", help="draws the keys, default 0")
     null.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at a time, default 1")
@@ -128,6 +131,7 @@ def run_null(args: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from airmark import hardhosts, null
+    from airmark.detector import check_built
 
     _check("--keys", args.keys, 1, 1 << 16)
     _check("--jobs", args.jobs, 1, 1024)
@@ -136,6 +140,7 @@ def run_null(args: argparse.Namespace) -> int:
         raise AirmarkError(f"--fit-from {args.fit_from:g}: give a score from {null.LEAST_SCORE:g} to 6")
     if not args.audio and args.no_hosts:
         raise AirmarkError("nothing to listen to: give --audio DIR, or leave out --no-hosts")
+    check_built(args.engine)
     _check_free(args.out, args.force)
     units = null.recordings(args.audio) if args.audio else []
     started = time.process_time()
@@ -146,12 +151,12 @@ def run_null(args: argparse.Namespace) -> int:
         task = progress.add_task("searching for keys", total=None)
         keys = null.keys_with_symmetries(args.keys, args.seed)
         progress.update(task, description="listening", total=len(units))
-        heard = null.measure(units, keys, jobs=args.jobs, progress=lambda _: progress.advance(task))
+        heard = null.measure(units, keys, jobs=args.jobs, progress=lambda _: progress.advance(task), engine=args.engine)
         if not args.no_hosts:
             names = hardhosts.names()
             task = progress.add_task("sounds that repeat themselves", total=len(names))
             for name in names:
-                hosts.append(null.hear_host(name, keys))
+                hosts.append(null.hear_host(name, keys, args.engine))
                 progress.advance(task)
     result = _result(args, keys, heard, hosts) | {"cpu_s": time.process_time() - started}
     if args.out is not None:
@@ -288,9 +293,8 @@ def _highest(events: Sequence[Event]) -> float | None:
 def _fit(heard: Sequence[Heard], keys: int, fitted_from: float, engine: str) -> Fit:
     from airmark import null
 
-    events = [one.full if engine == "full" else one.float for one in heard]
     days = [one.seconds / 86400 * keys for one in heard]
-    return null.fit([[event.score for event in each] for each in events], days, fitted_from)
+    return null.fit([[event.score for event in one.events[engine]] for one in heard], days, fitted_from)
 
 
 def _result(
@@ -300,13 +304,15 @@ def _result(
     from airmark import null, thresholds
 
     seconds_a_frame = keys[0].profile.hop / keys[0].profile.rate
-    highest = sorted(((event, one.name) for one in heard for event in one.full), key=lambda x: -x[0].score)[:50]
+    # Where the full engine listened, its events are all that there are.
+    most = "full" if "full" in null.heard_by(args.engine) else args.engine
+    highest = sorted(((e, one.name) for one in heard for e in one.events[most]), key=lambda x: -x[0].score)[:50]
     result: dict[str, Any] = {
         "keys": len(keys),
         "seed": args.seed,
         "engine": args.engine,
         "least_score": null.LEAST_SCORE,
-        "one_a_year": thresholds.threshold(thresholds.ONE_A_YEAR),
+        "one_a_year": thresholds.threshold(thresholds.ONE_A_YEAR, engine=args.engine),
         "hours": sum(one.seconds for one in heard) / 3600,
         "key_hours": sum(one.seconds for one in heard) / 3600 * len(keys),
         "broken": [text for one in heard for text in one.broken],
@@ -315,22 +321,20 @@ def _result(
     if not heard:
         return result
     fit = _fit(heard, len(keys), args.fit_from, args.engine)
-    other = "float" if args.engine == "full" else "full"
+    others = null.heard_by(args.engine)[1:]
     counts = [
-        sum(event.score >= z for one in heard for event in (one.full if other == "full" else one.float))
+        {f"{other}_events": sum(event.score >= z for one in heard for event in one.events[other]) for other in others}
         for z in null.THRESHOLDS
     ]
     return result | {
         "looks_a_day": {"fitted_from": fit.fitted_from, "value": fit.looks_a_day, "low": fit.low, "high": fit.high},
-        "levels": [
-            level._asdict() | {f"{other}_events": count} for level, count in zip(fit.levels, counts, strict=True)
-        ],
+        "levels": [level._asdict() | count for level, count in zip(fit.levels, counts, strict=True)],
         "recordings": [
             {
                 "name": one.name,
                 "seconds": one.seconds,
-                "events_from_fit": sum(e.score >= fit.fitted_from for e in one.full),
-                "highest": {"full": _highest(one.full), "float": _highest(one.float)},
+                "events_from_fit": sum(e.score >= fit.fitted_from for e in one.events[most]),
+                "highest": {engine: _highest(events) for engine, events in one.events.items()},
             }
             for one in heard
         ],
@@ -342,7 +346,9 @@ def _result(
 
 
 def _print(result: dict[str, Any]) -> None:
-    other = "float" if result["engine"] == "full" else "full"
+    from airmark import null
+
+    others = null.heard_by(result["engine"])[1:]
     if "levels" in result:
         looks = result["looks_a_day"]
         print(
@@ -353,12 +359,14 @@ def _print(result: dict[str, Any]) -> None:
             f"independent looks a day and key, {result['engine']} engine, fitted from {looks['fitted_from']:g}: "
             f"{looks['value']:.3g} (95 %: {looks['low']:.3g} to {looks['high']:.3g})"
         )
-        print(f"{'score':>6}{'events':>8}{'a key-day':>11}{'expected':>10}{'ratio':>7}{'95 %':>16}{other:>8}")
+        more = "".join(f"{other:>8}" for other in others)
+        print(f"{'score':>6}{'events':>8}{'a key-day':>11}{'expected':>10}{'ratio':>7}{'95 %':>16}{more}")
         for row in result["levels"]:
             interval = f"{row['low']:.2f} to {row['high']:.2f}"
+            more = "".join(f"{row[f'{other}_events']:8}" for other in others)
             print(
                 f"{row['threshold']:6.2f}{row['events']:8}{row['per_key_day']:11.3g}{row['expected']:10.3g}"
-                f"{row['ratio']:7.2f}{interval:>16}{row[f'{other}_events']:8}"
+                f"{row['ratio']:7.2f}{interval:>16}{more}"
             )
         for text in result["broken"]:
             print(f"heard only in part: {text}")
@@ -366,14 +374,15 @@ def _print(result: dict[str, Any]) -> None:
         for event in result["highest_events"][:8]:
             print(f"{event['score']:6.2f}  {event['recording']} at {event['time_s']:.1f} s")
     if result["hosts"]:
-        print(f"\n{'sounds that repeat themselves':40}{'highest score':>16}{'over one a year':>17}")
-        print(f"{'':40}{'full':>8}{'float':>8}{'full':>8}{'float':>9}")
+        engines = null.heard_by(result["engine"])
+        heads = [f"{name}:" + "".join(f"{engine:>7}" for engine in engines) for name in ("highest", "over one a year")]
+        print(f"\n{'sounds that repeat themselves':40}{heads[0]:>24}{heads[1]:>32}")
         for row in result["hosts"]:
-            scores = [
-                f"< {result['least_score']:g}" if score is None else f"{score:.2f}" for score in row["highest"].values()
-            ]
-            over = row["over_one_a_year"]
-            print(f"{row['host']:40}{scores[0]:>8}{scores[1]:>8}{over['full']:8}{over['float']:9}")
+            scores = [row["highest"][engine] for engine in engines]
+            low = f"< {result['least_score']:g}"
+            told = "".join(f"{low if score is None else f'{score:.2f}':>7}" for score in scores)
+            over = "".join(f"{row['over_one_a_year'][engine]:7}" for engine in engines)
+            print(f"{row['host']:40}{told:>24}{over:>32}")
 
 
 def _write(folder: Path, result: dict[str, Any], fit: Fit | None) -> None:

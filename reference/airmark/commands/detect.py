@@ -34,7 +34,10 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     limit.add_argument(
         "--false-alarms-per-day", type=float, metavar="X", help="all keys together; default: one a year (0.00274)"
     )
-    parser.add_argument("--engine", choices=("full", "float", "fixed", "c"), default="float", help="default: float")
+    parser.add_argument(
+        "--engine", choices=("full", "float", "fixed", "c"), help="default: c where it was built and takes the keys, "
+        "else float",
+    )  # fmt: skip
     parser.add_argument(
         "--early", action="store_true", help="report a mark from its first half, a second sooner, where that is enough"
     )
@@ -81,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
         engine=args.engine,
         early=args.early,
     )
+    if args.engine is None:
+        tell_missing(detector)
     names = [key.name for key in keys]
     found: list[Detection] = []
     heard = 0
@@ -108,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
         print(
             json.dumps(
                 {
-                    "engine": args.engine,
+                    "engine": detector.engine,
                     "duration_s": heard / rate,
                     "threshold": detector.threshold,
                     "detections": [as_json(d, names) for d in found],
@@ -121,11 +126,23 @@ def run(args: argparse.Namespace) -> int:
     return 0 if found else 1
 
 
+def tell_missing(detector: Detector) -> None:
+    """Say on standard error where the default engine is float because that in C was not built."""
+    from airmark.detector import check_built
+    from airmark.profile import profile
+
+    if detector.profile == profile():
+        try:
+            check_built("c")
+        except AirmarkError as error:
+            print(f"airmark: listening with the {detector.engine} engine: {error}", file=sys.stderr)
+
+
 def heading(detector: Detector) -> str:
     """The line above the detections: what counts as one."""
     from airmark.thresholds import per_day
 
-    a_year = f"{365.25 * per_day(detector.threshold, len(detector.keys)):.3g}"
+    a_year = f"{365.25 * per_day(detector.threshold, len(detector.keys), detector.engine):.3g}"
     alarms = f"{a_year} false alarm{'s' * (a_year != '1')} a year"
     return f"threshold {detector.threshold:.2f} ({alarms}), engine {detector.engine}"
 

@@ -14,7 +14,7 @@ from threading import Event
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from airmark.commands.detect import as_json, heading, line
+from airmark.commands.detect import as_json, heading, line, tell_missing
 from airmark.errors import AirmarkError
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
     detector = Detector(
         keys, rate, threshold=args.threshold, false_alarms_per_day=args.false_alarms_per_day, early=True
     )
+    tell_missing(detector)
     names = [key.name for key in keys]
     if not args.json:
         print(heading(detector))

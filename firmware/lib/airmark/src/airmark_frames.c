@@ -281,6 +281,8 @@ static void keep_frame(airmark_t *detector, const strings_t *strings)
     const uint32_t sign = (strings->sign[14] & 0x7Fu) | (strings->sign[14] >> 16 & 0x7Fu) << 7;
     drawn = draw(drawn);
     detector->frame_rests[slot] = (uint16_t)(((sign & ~faint) | (drawn & faint)) & (lanes[7] | lanes[7] << 7));
+    AM_TAP_EACH(detector, AM_TAP_FRAMES, words, AIRMARK_FRAME_WORDS, 1);
+    AM_TAP(detector, AM_TAP_FRAMES, detector->frame_rests[slot]);
     detector->drawn = drawn;
     detector->newest = (uint16_t)slot;
     detector->frames++;

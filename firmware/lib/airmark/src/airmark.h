@@ -4,7 +4,7 @@
  * How to use it
  *
  *     static airmark_t detector;                       // state: caller's, about 12 KB, no other memory is used
- *     static const airmark_key_t keys[1] = { ... };    // may stay in flash: "airmark key --c" prints it
+ *     static const airmark_key_t keys[1] = { ... };    // may stay in flash: "airmark export" writes it
  *
  *     airmark_config_t config = AIRMARK_CONFIG(16000, keys, 1);
  *     if (airmark_init(&detector, &config) != AIRMARK_OK) ...

@@ -1,4 +1,7 @@
-/* Constant tables of the detector, generated from reference/SPEC.md's formulas: do not edit. */
+/*
+ * Constant tables of the detector, by the formulas of reference/SPEC.md.
+ * Written by `python -m airmark.fixed.ctables`: do not edit.
+ */
 #include "airmark_internal.h"
 
 const uint32_t airmark_wave[384] = {

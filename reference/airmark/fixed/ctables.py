@@ -2,7 +2,7 @@
 
     python -m airmark.fixed.ctables > firmware/lib/airmark/src/airmark_tables.c
 
-C keeps pairs of 16-bit numbers in words, the first one in the lower half: (cos, sin), two taps, two samples of the window.
+C keeps pairs of 16-bit numbers in words, the first one in the lower half: (cos, sin), two taps, two of the window.
 """
 
 from __future__ import annotations

@@ -194,19 +194,19 @@ static void take_statistics(airmark_t *detector, uint32_t b, uint32_t repetition
             variance += (uint32_t)(value * value);
         }
     }
-    AM_TAP_CANDIDATE(detector, AM_TAP_CONFIRM, &detector->queue[0]);
-    AM_TAP(detector, AM_TAP_CONFIRM, detector->place);
-    AM_TAP(detector, AM_TAP_CONFIRM, b);
-    AM_TAP(detector, AM_TAP_CONFIRM, agreement);
-    AM_TAP(detector, AM_TAP_CONFIRM, variance);
-    AM_TAP(detector, AM_TAP_CONFIRM, third);
-    AM_TAP(detector, AM_TAP_CONFIRM, (uint64_t)third >> 32);
-    AM_TAP(detector, AM_TAP_CONFIRM,
-           AIRMARK_TAP_CRC(detector->scratch.confirm.gram, repetitions * (repetitions - 1u) / 2u));
     const uint32_t group = b / AM_LOW_BANDS;
     detector->agreement[group] += agreement;
     detector->variance[group] += variance;
     detector->third[group] += third;
+    AM_TAP_CANDIDATE(detector, AM_TAP_CONFIRM, &detector->queue[0]);
+    AM_TAP(detector, AM_TAP_CONFIRM, detector->place);
+    AM_TAP(detector, AM_TAP_CONFIRM, b);
+    AM_TAP(detector, AM_TAP_CONFIRM, detector->agreement[group]);
+    AM_TAP(detector, AM_TAP_CONFIRM, detector->variance[group]);
+    AM_TAP(detector, AM_TAP_CONFIRM, detector->third[group]);
+    AM_TAP(detector, AM_TAP_CONFIRM, (uint64_t)detector->third[group] >> 32);
+    AM_TAP(detector, AM_TAP_CONFIRM,
+           AIRMARK_TAP_CRC(detector->scratch.confirm.gram, repetitions * (repetitions - 1u) / 2u));
 }
 
 bool airmark_confirm(airmark_t *detector, bool begin)

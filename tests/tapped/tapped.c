@@ -1,0 +1,113 @@
+/* Runs of the detector that keep all that is tapped. */
+#include <stdlib.h>
+
+#include "airmark_internal.h"
+#include "tapped.h"
+
+#include "../vectors/sound.h"
+
+static struct {
+    uint32_t *values;
+    size_t count;
+    size_t room;
+} taps[AM_TAP_STAGES];
+
+void tap(int stage, uint32_t value)
+{
+    if (taps[stage].count == taps[stage].room) {
+        taps[stage].room = 2 * taps[stage].room + 1024;
+        taps[stage].values = realloc(taps[stage].values, taps[stage].room * sizeof *taps[stage].values);
+        if (taps[stage].values == NULL) {
+            abort();
+        }
+    }
+    taps[stage].values[taps[stage].count++] = value;
+}
+
+uint32_t tap_crc32(const void *bytes, size_t count)
+{
+    const uint8_t *const of = bytes;
+    uint32_t crc = 0xFFFFFFFFu;
+    for (size_t i = 0; i < count; i++) {
+        crc ^= of[i];
+        for (int bit = 0; bit < 8; bit++) {
+            crc = crc >> 1 ^ (0xEDB88320u & (0u - (crc & 1u)));
+        }
+    }
+    return ~crc;
+}
+
+size_t tap_stages(void)
+{
+    return AM_TAP_STAGES;
+}
+
+void tap_clear(void)
+{
+    for (int stage = 0; stage < AM_TAP_STAGES; stage++) {
+        taps[stage].count = 0;
+    }
+}
+
+size_t tap_count(int stage)
+{
+    return taps[stage].count;
+}
+
+const uint32_t *tap_values(int stage)
+{
+    return taps[stage].values;
+}
+
+size_t tap_run(airmark_t *detector, const int16_t *samples, size_t count, size_t block, size_t stride,
+               airmark_detection_t *detections, uint64_t *at, size_t room)
+{
+    size_t told = 0;
+    for (size_t start = 0; start < count; start += block) {
+        const size_t end = block < count - start ? start + block : count;
+        for (size_t done = start; done < end;) {
+            airmark_detection_t detection;
+            bool found;
+            done += airmark_push(detector, samples + done * stride, end - done, stride, &detection, &found);
+            if (found) {
+                if (told < room) {
+                    detections[told] = detection;
+                    at[told] = done;
+                }
+                told++;
+            }
+        }
+    }
+    return told;
+}
+
+void tap_skip_frames(airmark_t *detector, uint32_t more)
+{
+    detector->frames += more;
+}
+
+void tap_sound(const int64_t *numbers, size_t count, int16_t *samples, size_t length)
+{
+    sound_layer_t layers[16];
+    for (size_t k = 0; k < count && k < 16; k++) {
+        const int64_t *const n = numbers + 20 * k;
+        layers[k] = (sound_layer_t){.kind = (sound_kind_t)n[0],
+                                    .start = (uint32_t)n[1],
+                                    .length = (uint32_t)n[2],
+                                    .step = (uint32_t)n[3],
+                                    .seed = (uint32_t)n[4],
+                                    .value = (int32_t)n[5],
+                                    .high = (int32_t)n[6],
+                                    .low = (int32_t)n[7],
+                                    .amplitude = (int32_t)n[8],
+                                    .period = (uint32_t)n[9],
+                                    .burst = (uint32_t)n[10]};
+        for (size_t b = 0; b < 4; b++) {
+            layers[k].columns[b] = (uint32_t)n[11 + b];
+            layers[k].amplitudes[b] = (int32_t)n[15 + b];
+        }
+    }
+    for (size_t i = 0; i < length; i++) {
+        samples[i] = sound_sample(layers, (uint32_t)count, (uint32_t)i);
+    }
+}

@@ -1,0 +1,65 @@
+"""The C detector compiled with its taps, and loops over its primitives: for test_vectors and test_primitives."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shlex
+import subprocess
+import sysconfig
+import tempfile
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import cffi
+
+TOP = Path(__file__).parents[1]
+DETECTOR = TOP / "firmware/lib/airmark/src"
+TAPPED = Path(__file__).with_name("tapped")
+BUILDS = {"plain": [], "popcount": ["-DAIRMARK_POPCOUNT=__builtin_popcount"]}
+FLAGS = ["-O2", "-fPIC", "-shared", "-DAIRMARK_MAX_KEYS=8"]
+
+
+def module_at(path: Path, name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@cache
+def folder() -> tempfile.TemporaryDirectory[str]:
+    """Goes with the process."""
+    return tempfile.TemporaryDirectory(prefix="airmark-tapped-")
+
+
+@cache
+def tapped(build: str) -> Any:
+    """The extension of one of BUILDS: its ffi and lib, with all of airmark.h, tapped.h and primitives.h."""
+    generate = module_at(TOP / "bindings/generate.py", "generate")
+    name, where = f"_tapped_{build}", Path(folder().name)
+    ffi = cffi.FFI()
+    ffi.cdef(generate.declarations((DETECTOR / "airmark.h").read_text("utf-8")))
+    for header in sorted(TAPPED.glob("*.h")):
+        if header.name != "tap.h":
+            ffi.cdef(re.sub(r"^#.*", "", header.read_text("utf-8"), flags=re.MULTILINE))
+    ffi.set_source(name, '#include "airmark.h"\n#include "tapped.h"\n#include "primitives.h"\n')
+    ffi.emit_c_code(str(where / f"{name}.c"))
+    compiler = shlex.split(os.environ.get("CC", "cc"))
+    python = ["-isystem", sysconfig.get_path("include")]
+    common = [*compiler, *FLAGS, *BUILDS[build], f"-I{DETECTOR}", f"-I{TAPPED}"]
+    made = {end: str(where / f"{name}.{end}") for end in ("c", "o", "so")}
+    sources = [str(path) for lot in (DETECTOR, TAPPED) for path in sorted(lot.glob("*.c"))]
+    for command in (
+        # cffi's code is not strict C99, and has nothing to tap.
+        [*common, *python, "-c", made["c"], "-o", made["o"]],
+        [*common, "-std=c99", "-include", str(TAPPED / "tap.h"), *sources, made["o"], "-o", made["so"]],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        assert done.returncode == 0, done.stderr
+    return module_at(where / f"{name}.so", name)

@@ -1,0 +1,285 @@
+"""Golden vectors: the files are up to date, and the C detector gives them at every stage, however it is fed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from airmark.fixed import NUMERIC_VERSION, vectors
+from airmark.fixed.detector import RawDetection
+from airmark.fixed.vectors import STAGES, Case, Result
+from airmark.native import NativeDetector
+from tapped_build import BUILDS, tapped
+
+FOLDER = Path(__file__).with_name("vectors")
+BLOCKS = (None, 1, 7, 120, 160, 240, 441, 480)
+STRIDES = (1, 2, 3)
+NAMES = [case.name for case in vectors.cases()]
+
+Samples = NDArray[np.int16]
+
+
+@cache
+def case_of(name: str) -> Case:
+    (case,) = (case for case in vectors.cases() if case.name == name)
+    return case
+
+
+@cache
+def file_of(name: str) -> dict[str, Any]:
+    return json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+
+
+def interleaved(samples: Samples, stride: int) -> Samples:
+    """The samples as the last of so many channels; the others are loud."""
+    channels = np.random.default_rng(0).integers(-32_768, 32_768, (len(samples), stride), dtype=np.int16)
+    channels[:, -1] = samples
+    return channels[:, -1]
+
+
+def run_c(build: str, case: Case, samples: Samples, block: int | None) -> Result:
+    """What the tapped C detector gives. samples: one channel, at any stride."""
+    ffi, lib = tapped(build).ffi, tapped(build).lib
+    lib.tap_clear()
+    stride = samples.strides[0] // 2
+    state = ffi.new("airmark_t *")
+    config = ffi.new("airmark_config_t *")
+    config.rate, config.early = case.rate, case.early
+    config.threshold_q8, config.first_sample = case.threshold_q8, case.first_sample
+    detections, at, room = ffi.new("airmark_detection_t[64]"), ffi.new("uint64_t[64]"), 64
+    found = []
+    events = {0: case.keys} | {event.at: event.keys for event in case.events}
+    alive = []
+    for start, end in zip(events, [*list(events)[1:], case.length], strict=True):
+        if events[start]:
+            alive.append(ffi.new("airmark_key_t[]", [{"columns": list(key)} for key in events[start]]))
+            config.keys, config.key_count = alive[-1], len(events[start])
+            assert lib.airmark_init(state, config) == lib.AIRMARK_OK
+        else:
+            lib.airmark_reset(state)
+        first = ffi.cast("const int16_t *", samples[start:].ctypes.data)
+        count = lib.tap_run(state, first, end - start, block or max(1, end - start), stride, detections, at, room)
+        assert count <= room
+        for d, when in zip(detections[0:count], at[0:count], strict=True):
+            found.append(RawDetection(d.sample, d.score_q8, d.drift_ppm_q4, d.key, d.early, when))
+    assert lib.tap_stages() == len(STAGES)
+    stages = {}
+    for i, stage in enumerate(STAGES):
+        words = ffi.buffer(lib.tap_values(i), 4 * lib.tap_count(i)) if lib.tap_count(i) else b""
+        stages[stage] = np.frombuffer(words, np.uint32).copy()
+    return Result(stages, found, lib.airmark_score_q8(state), lib.airmark_dropped(state))
+
+
+def check(result: Result, name: str, how: str) -> None:
+    """Raises AssertionError with the case, the first stage that differs, the index, and both values."""
+    wanted = file_of(name)
+    for stage, of_stage in wanted["stages"].items():
+        words = result.stages[stage]
+        first = vectors.signed(words[: vectors.FIRST])
+        if (len(words), f"0x{vectors.checksum(words):08X}", first) == tuple(of_stage.values()):
+            continue
+        model = vectors.run(case_of(name)).stages[stage]
+        both = min(len(words), len(model))
+        apart = np.flatnonzero(words[:both] != model[:both])
+        index = int(apart[0]) if len(apart) else both
+        got, want = (vectors.signed(w[index : index + 1]) or "the end" for w in (words, model))
+        raise AssertionError(
+            f"{name}, {how}: stage {stage}, value {index}: got {got}, wanted {want} ({len(words)} values, model "
+            f"{len(model)}, file {of_stage['count']}; where these two agree the file is not the model's)"
+        )
+    ends = {"score_q8": result.score_q8, "dropped": result.dropped}
+    got = {"detections": [d._asdict() for d in result.detections], **ends}
+    for field, value in got.items():
+        assert value == wanted[field], f"{name}, {how}: {field}: got {value}, wanted {wanted[field]}"
+
+
+# The files
+
+
+@cache
+def made() -> dict[str, str]:
+    return vectors.files()
+
+
+def test_checked_in_vectors_are_up_to_date():
+    found = {path.name: path.read_text("utf-8") for path in FOLDER.glob("*.json")}
+    again = "python -m airmark.fixed.vectors --force tests/vectors"
+    assert sorted(found) == sorted(made()), again
+    assert [name for name in found if found[name] != made()[name]] == [], again
+
+
+def test_files_are_small_and_of_this_version():
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 400_000
+    index = json.loads((FOLDER / "index.json").read_text("utf-8"))
+    assert index["numeric_version"] == NUMERIC_VERSION
+    assert [case["file"] for case in index["cases"]] == [f"{name}.json" for name in NAMES]
+    assert index["stages"] == list(STAGES)
+
+
+def test_writing_refuses_to_overwrite(tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.setattr(vectors, "files", lambda: {"index.json": "{}\n", "a.json": "[1]\n"})
+    folder = tmp_path / "new/vectors"
+    assert vectors.main([str(folder)]) == 0
+    assert (folder / "a.json").read_text() == "[1]\n"
+    (folder / "a.json").write_text("kept")
+    (folder / "gone.json").write_text("{}")
+    (folder / "README.md").write_text("kept")
+    capsys.readouterr()
+    assert vectors.main([str(folder)]) == 2
+    assert "a.json exists already (--force overwrites)" in capsys.readouterr().err
+    assert (folder / "a.json").read_text() == "kept"
+    assert vectors.main(["--force", str(folder)]) == 0
+    assert {path.name for path in folder.iterdir()} == {"index.json", "a.json", "README.md"}
+    assert (folder / "a.json").read_text() == "[1]\n"
+    assert vectors.main([str(folder / "a.json")]) == 2
+
+
+def detections(name: str) -> list[dict[str, Any]]:
+    return file_of(name)["detections"]
+
+
+def records(name: str, stage: str, size: int) -> list[list[int]]:
+    words = vectors.run(case_of(name)).stages[stage]
+    return [vectors.signed(row) for row in words.reshape(-1, size)]
+
+
+def test_cases_are_what_they_say():
+    """A change of the model must not empty a case unseen."""
+    (mark,) = detections("mark")
+    assert detections("threshold-met") == [mark]
+    assert file_of("threshold-met")["threshold_q8"] == mark["score_q8"]
+    assert file_of("threshold-missed")["threshold_q8"] == mark["score_q8"] + 1
+    (full,) = detections("window-just-full")
+    assert full["at"] == file_of("window-just-full")["length"] == file_of("window-not-full")["length"] + 1
+    for name in ("threshold-missed", "window-not-full", "white-noise", "silence", "dc", "metronome"):
+        assert detections(name) == []
+    for name, at in (("sample-2-32", 2**32), ("sample-2-40", 2**40)):
+        assert detections(name) == [mark | {"sample": mark["sample"] + file_of(name)["first_sample"]}]
+        assert detections(name)[0]["sample"] < at < file_of(name)["first_sample"] + mark["at"]
+    assert detections("sample-2-32-resampled")[0]["sample"] < 2**32
+    assert [d["early"] for d in detections("early")] == [True]
+    assert [record[5:] for record in records("early", "peaks", 7)] == [[1, 1], [1, 0]]
+    assert detections("reset-in-mid-mark")[0]["sample"] > 16_000
+    assert detections("key-change")[0]["key"] == 0
+    assert [d["key"] for d in detections("two-keys")] == [0, 1]
+    assert [d["key"] for d in detections("displaced")] == [1]
+    assert len(detections("mark-twice")) == 2
+    assert file_of("eight-keys")["dropped"] > 4
+    assert len({d["key"] for d in detections("eight-keys")}) > 2
+    assert {file_of(name)["rate"] for name in NAMES if detections(name)} == {8000, 16_000, 32_000, 44_100, 48_000}
+    for name, ppm in (("drift-fast", 107), ("drift-slow", -107), ("drift-far", 200)):
+        assert detections(name)[0]["drift_ppm_q4"] == pytest.approx(16 * ppm, abs=80)
+    ((*_, of_all, of_low, score),) = records("low-bands", "statistic", 8)
+    assert score == of_low - 77 > of_all
+    assert all(len(vectors.run(case_of(name)).stages["drift"]) for name in ("metronome", "loop"))
+
+
+# The C detector
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sound_is_made_alike_in_c(name: str):
+    numbers = []
+    for layer in case_of(name).layers:
+        of = {f.name: getattr(layer, f.name) for f in fields(layer)}
+        kind = ["constant", "square", "ramp", "noise", "mark"].index(layer.kind)
+        single = ("start", "length", "step", "seed", "value", "high", "low", "amplitude", "period", "burst")
+        row = [of.get(field, 0) for field in single]
+        row[4] = of.get("first", row[4])
+        numbers += [kind, *row, *of.get("columns", [0] * 4), *of.get("amplitudes", [0] * 4), 0]
+    ffi, lib = tapped("plain").ffi, tapped("plain").lib
+    samples = np.empty(case_of(name).length, np.int16)
+    out = ffi.cast("int16_t *", samples.ctypes.data)
+    lib.tap_sound(ffi.new("int64_t[]", numbers), len(numbers) // 20, out, len(samples))
+    assert np.array_equal(samples, case_of(name).samples())
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("build", BUILDS)
+def test_c_gives_every_stage(build: str, name: str):
+    case = case_of(name)
+    for stride in STRIDES:
+        samples = interleaved(case.samples(), stride)
+        for block in BLOCKS:
+            result = run_c(build, case, samples, block)
+            check(result, name, f"C ({build}), {f'blocks of {block}' if block else 'whole'}, stride {stride}")
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_a_difference_is_told(build: str):
+    case = case_of("early")
+    samples = case.samples().copy()
+    samples[30_000] ^= 1
+    with pytest.raises(AssertionError, match=r"^early, here: stage input, value 30000: got \[.*\], wanted \["):
+        check(run_c(build, case, samples, None), "early", "here")
+    short = vectors.run(case)
+    short.stages["peaks"] = short.stages["peaks"][:-1]
+    with pytest.raises(AssertionError, match=r"stage peaks, value 13: got the end, wanted \[0\]"):
+        check(short, "early", "here")
+    other = vectors.run(case)
+    other.detections[0] = other.detections[0]._replace(at=1)
+    with pytest.raises(AssertionError, match=r"^early, here: detections: got .*'at': 1"):
+        check(other, "early", "here")
+
+
+@pytest.mark.parametrize("early", [False, True])
+@pytest.mark.parametrize("name", ["mark", "early", "mark-twice", "rate-44100", "two-keys"])
+def test_the_count_of_frames_may_wrap(name: str, early: bool):
+    """2^32 frames are two years: here the count is put ahead, so that it comes round within the mark."""
+    case = case_of(name)
+    ffi, lib = tapped("plain").ffi, tapped("plain").lib
+    keys = ffi.new("airmark_key_t[]", [{"columns": list(key)} for key in case.keys])
+    config = ffi.new("airmark_config_t *", [case.rate, keys, len(case.keys), early, 700, 0])
+    detections, at = ffi.new("airmark_detection_t[9]"), ffi.new("uint64_t[9]")
+    samples = case.samples()
+    found = []
+    for more in (0, 2**32 - 80, 2**32 - 148, 2**30 - 80, 2**31 - 80):
+        state = ffi.new("airmark_t *")
+        assert lib.airmark_init(state, config) == lib.AIRMARK_OK
+        start, told = 6 * 512, []
+        for lot, ahead in ((samples[:start], more), (samples[start:], 0)):
+            lib.tap_clear()
+            first = ffi.cast("const int16_t *", lot.ctypes.data)
+            count = lib.tap_run(state, first, len(lot), 160, 1, detections, at, 9)
+            told += [(d.sample, d.score_q8, d.drift_ppm_q4, d.key, d.early) for d in detections[0:count]]
+            lib.tap_skip_frames(state, ahead)
+        found.append(told)
+    assert found[0]
+    assert found == found[:1] * len(found)
+
+
+# What is installed, and the model
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("stride", STRIDES)
+def test_the_extension_gives_the_detections(name: str, stride: int):
+    case = case_of(name)
+    options = {"early": case.early, "threshold_q8": case.threshold_q8, "first_sample": case.first_sample}
+    samples = interleaved(case.samples(), stride)
+    detector = NativeDetector(case.keys, case.rate, **options)
+    found = []
+    events = {0: None} | {event.at: event for event in case.events}
+    for start, end in zip(events, [*list(events)[1:], case.length], strict=True):
+        event = events[start]
+        if event is not None and event.keys:
+            detector = NativeDetector(event.keys, case.rate, **options)
+        elif event is not None:
+            detector.reset()
+        found += detector.push(samples[start:end])
+    wanted = file_of(name)
+    assert [d._asdict() for d in found] == wanted["detections"]
+    assert (detector.score_q8, detector.dropped) == (wanted["score_q8"], wanted["dropped"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("block", [None, 441, 4001])
+def test_the_model_gives_every_stage(name: str, block: int | None):
+    check(vectors.run(case_of(name), block), name, f"model, blocks of {block}")

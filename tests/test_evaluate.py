@@ -1,6 +1,7 @@
 """The evaluation: the same for any number of jobs, misses counted, intervals right, a report written."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +11,11 @@ import soundfile
 from PIL import Image
 from scipy.stats import binomtest
 
-from airmark import evaluate, intervals, materials, report
+from airmark import evaluate, intervals, materials, report, thresholds
 from airmark.channel import Channel
 from airmark.cli import main
 from airmark.commands import evaluate as command
-from airmark.detector import Detector
+from airmark.detector import Detector, is_built
 from airmark.errors import AirmarkError
 from airmark.evaluate import CONDITIONS, Condition, Made, Plan, Recipe, Trial
 from airmark.null import keys_with_symmetries
@@ -52,6 +53,8 @@ def test_without_a_channel_everything_is_found_in_place_and_in_time(keys):
     assert row["found"] == row["trials"] == 6
     assert row["refused"] == row["elsewhere"] == 0
     assert row["engines"]["full"]["found"] == 6
+    assert row["engines"]["float"]["later_ms"] == {"marks": 6, "median": 0, "p95": 0, "max": 0}
+    assert row["engines"]["full"]["later_ms"]["marks"] == 6
     for trial in outcome.trials:
         assert trial.scores["full"] >= trial.scores["float"] - 1e-9
         assert abs(trial.place_error_s) < 0.032
@@ -208,6 +211,60 @@ def test_median_time_counts_missed_marks(keys):
     ]
     assert report._condition(plan, trials, CLEAN)["median_s"] == 2.0
     assert report._condition(plan, trials[:2] * 2 + [trials[1]], CLEAN)["median_s"] is None
+
+
+def test_each_engine_has_its_own_threshold(keys):
+    plan = plan_of(keys, [CLEAN], 2, engines=("float", "full"), other_thresholds={"full": 30.0})
+    assert [plan.threshold_of(engine) for engine in (None, "float", "full")] == [5.2, 5.2, 30.0]
+    table = report.summary(plan, evaluate.run(plan, []), {"null_keys": 0})
+    row = table["conditions"][0]
+    assert [row["engines"][engine]["found"] for engine in ("float", "full")] == [2, 0]
+    assert [table["engines"][engine]["threshold"] for engine in ("float", "full")] == [5.2, 30.0]
+    assert table["engines"]["full"]["later_ms"] == {"marks": 0, "median": None, "p95": None, "max": None}
+
+
+def test_how_much_later_an_engine_decides_than_the_first(keys):
+    plan = plan_of(keys, [CLEAN], 4, engines=("float", "c"))
+    times = [(1.0, 1.02), (2.0, 1.99), (1.5, None), (None, 1.5), (1.2, 1.25)]
+    trials = [
+        Trial("clean", "", i, False, "h", "speech", latencies_s={"float": first, "c": own}, scores={"float": 9, "c": 9})
+        for i, (first, own) in enumerate(times)
+    ]
+    later = report._condition(plan, trials, CLEAN)["engines"]["c"]["later_ms"]
+    assert later["marks"] == 3
+    assert (later["median"], later["max"]) == pytest.approx((20.0, 50.0))
+    assert later["p95"] == pytest.approx(np.percentile([20.0, -10.0, 50.0], 95))
+
+
+@pytest.mark.skipif(not is_built("c"), reason="the c engine is not built")
+def test_the_command_compares_engines_at_their_own_thresholds(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(evaluate.hardhosts, "names", lambda: ["white noise"])
+    monkeypatch.setattr(command, "_has", lambda package: False)
+    words = ["evaluate", "--trials", "2", "--baseline", "0", "--jobs", "1", "--condition", "time", "--json"]
+    for engines in (["float", "c"], ["c", "float"]):
+        out = tmp_path / engines[0]
+        assert main([*words, "--engine", *engines, "--null-keys", "1", "--out", str(out)]) == 0
+        table = json.loads(capsys.readouterr().out)
+        for engine in engines:
+            assert table["engines"][engine]["threshold"] == thresholds.threshold(1.0, engine=engine)
+            assert table["engines"][engine]["false_alarms_per_day"] == pytest.approx(1.0)
+        assert table["threshold"] == table["engines"][engines[0]]["threshold"]
+        assert table["null"]["unmarked"]["engine"] == engines[0]
+        assert engines[0] in table["null"]["hard_hosts"][0]["highest"]
+        text = (out / "report.md").read_text()
+        shown = [f"{thresholds.threshold(1.0, engine=engine):.2f}" for engine in engines]
+        assert f"| threshold |  | {shown[0]} | {shown[1]} |" in text
+        assert f"{engines[1]}: decision later than {engines[0]}" in text
+        head = (out / "trials.csv").read_text().splitlines()[0].split(",")
+        assert {"latency_s", f"latency_s_{engines[1]}", "score_c", "score_float"} <= set(head)
+
+
+def test_an_engine_that_is_not_built_is_refused_before_anything_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "airmark.native", None)
+    monkeypatch.chdir(tmp_path)
+    assert main(["evaluate", "--engine", "float", "c"]) == 2
+    assert "the c engine was not built" in capsys.readouterr().err
+    assert list(Path.cwd().iterdir()) == []
 
 
 def test_materials_with_and_without_a_manifest(tmp_path):

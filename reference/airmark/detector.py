@@ -84,8 +84,8 @@ class Detector:
         engines round it up to 1/256 and take none under 1. engine: one of ENGINES; None: that of ``default_engine``.
         early: report a mark a second before its end where its first half is enough; place, score and drift are then the
         half's, and the place may be a hop further off. No clean mark's half scores more than about 6.7: with five keys
-        or more at one false alarm a year nothing is told early. Raises AirmarkError for keys of several profiles, a rate
-        out of range, an engine unknown, not built or not made for such keys, and a threshold that is no number or
+        or more at one false alarm a year nothing is told early. Raises AirmarkError for keys of several profiles, a
+        rate out of range, an engine unknown, not built or not made for such keys, and a threshold that is no number or
         given in both ways.
         """
         self.keys = [keys] if isinstance(keys, Key) else list(keys)

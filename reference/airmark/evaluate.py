@@ -12,7 +12,7 @@ they are the same for any number of jobs.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -143,6 +143,7 @@ class Plan:
     """Of each condition, by name."""
     baseline_trials: dict[str, int]
     threshold: float
+    """Of the first engine."""
     engines: tuple[str, ...] = ("float",)
     """The first one counts; the others hear the same."""
     pattern: str = "adaptive"
@@ -150,6 +151,12 @@ class Plan:
     seed: int = 0
     pesq: bool = False
     visqol: bool = False
+    other_thresholds: Mapping[str, float] = field(default_factory=dict)
+    """Of engines that have another than the first."""
+
+    def threshold_of(self, engine: str | None = None) -> float:
+        """An engine's threshold; None: the first one's."""
+        return self.other_thresholds.get(engine or self.engines[0], self.threshold)
 
     @property
     def marks(self) -> int:
@@ -220,6 +227,8 @@ class Trial:
     drift_error_ppm: float | None = None
     latency_s: float | None = None
     """From the first mark's start to the moment of the first detection from the threshold on."""
+    latencies_s: dict[str, float | None] = field(default_factory=dict)
+    """The same by engine."""
     predicted: float | None = None
 
 
@@ -455,6 +464,7 @@ def _trial(
         scores={engine: one.best.score if one.best else None for engine, one in heard.items()},
         elsewhere=main.elsewhere,
         latency_s=main.latency_s,
+        latencies_s={engine: one.latency_s for engine, one in heard.items()},
         predicted=max(predicted, default=None),
         place_error_s=main.place_error_s,
         drift_error_ppm=main.best.drift_ppm - channel.drift_ppm if main.best else None,
@@ -528,6 +538,7 @@ class _Heard:
 
 
 def _hear(plan: Plan, marked: Marked, received: ReceivedAudio, pcm: npt.NDArray[np.int16], engine: str) -> _Heard:
+    threshold = plan.threshold_of(engine)
     places = [received.place(at) for at in marked.places]
     profile = marked.key.profile
     tolerance = profile.pattern_samples * received.rate / profile.rate
@@ -537,10 +548,10 @@ def _hear(plan: Plan, marked: Marked, received: ReceivedAudio, pcm: npt.NDArray[
 
     # What counts as found, and when, is what a detector with the threshold itself reports; the score beside it is that
     # of the whole mark, which an early decision would hide.
-    reports = list(_reports(marked.key, received.rate, pcm, plan.threshold, engine, early=True))
-    whole = _reports(marked.key, received.rate, pcm, min(LEAST_SCORE, plan.threshold), engine, early=False)
+    reports = list(_reports(marked.key, received.rate, pcm, threshold, engine, early=True))
+    whole = _reports(marked.key, received.rate, pcm, min(LEAST_SCORE, threshold), engine, early=False)
     told = any(there(one) for one, _ in reports)
-    found = [one for one, _ in (*reports, *whole) if there(one) and (told or one.score < plan.threshold)]
+    found = [one for one, _ in (*reports, *whole) if there(one) and (told or one.score < threshold)]
     over = [at for one, at in reports if there(one) and at is not None]
     best = max(found, key=lambda one: one.score, default=None)
     return _Heard(

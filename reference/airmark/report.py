@@ -39,7 +39,8 @@ def summary(plan: Plan, outcome: Outcome, about: Table) -> Table:
         "run": about | {"seconds": round(outcome.seconds, 1)},
         "materials": _materials(plan),
         "threshold": plan.threshold,
-        "false_alarms_per_day": thresholds.per_day(plan.threshold),
+        "false_alarms_per_day": thresholds.per_day(plan.threshold, engine=plan.engines[0]),
+        "engines": {engine: _engine(plan, outcome.trials, engine) for engine in plan.engines},
         "conditions": [_condition(plan, outcome.trials, condition) for condition in plan.conditions],
         "quality": _quality(outcome.made),
         "prediction": _prediction(plan, outcome.trials),
@@ -59,7 +60,26 @@ def score(plan: Plan, trial: Trial, engine: str | None = None) -> float:
 
 def is_found(plan: Plan, trial: Trial, engine: str | None = None) -> bool:
     """Whether a trial's mark is found at the threshold."""
-    return score(plan, trial, engine) >= plan.threshold
+    return score(plan, trial, engine) >= plan.threshold_of(engine)
+
+
+def _engine(plan: Plan, trials: Sequence[Trial], engine: str) -> Table:
+    at = plan.threshold_of(engine)
+    return {
+        "threshold": at,
+        "false_alarms_per_day": thresholds.per_day(at, engine=engine),
+        "later_ms": _later(plan, [trial for trial in trials if not trial.baseline], engine),
+    }
+
+
+def _later(plan: Plan, trials: Sequence[Trial], engine: str) -> Table:
+    """How much later than the first engine's an engine's decision comes, where both found the mark."""
+    pairs = [(t.latencies_s.get(engine), t.latencies_s.get(plan.engines[0])) for t in trials]
+    later = np.array([1000 * (own - first) for own, first in pairs if own is not None and first is not None])
+    if not len(later):
+        return {"marks": 0, "median": None, "p95": None, "max": None}
+    median, p95 = np.percentile(later, (50, 95))
+    return {"marks": len(later), "median": float(median), "p95": float(p95), "max": float(later.max())}
 
 
 def _share(plan: Plan, trials: Sequence[Trial], engine: str | None = None) -> Table:
@@ -103,7 +123,9 @@ def _condition(plan: Plan, trials: Sequence[Trial], condition: Condition) -> Tab
         **share,
         "elsewhere": sum(trial.elsewhere for trial in ours),
         "baseline": _share(plan, [trial for trial in mine if trial.baseline]),
-        "engines": {engine: _share(plan, ours, engine) for engine in plan.engines},
+        "engines": {
+            engine: _share(plan, ours, engine) | {"later_ms": _later(plan, ours, engine)} for engine in plan.engines
+        },
         "ways": {way.name: _share(plan, [t for t in ours if t.way == way.name]) for way in condition.ways if way.name},
         "kinds": {kind: _share(plan, [t for t in ours if t.kind == kind]) for kind in sorted({t.kind for t in ours})},
         "rooms": len(rooms),
@@ -370,11 +392,28 @@ def _details(plan: Plan, table: Table) -> list[str]:
     out = []
     if len(plan.engines) > 1:
         head = ("found, same received sound", "trials", *plan.engines)
+        engines = table["engines"]
         rows = [
-            (r["title"], r["trials"], *(percent(r["engines"][e]["share"]) for e in plan.engines))
-            for r in table["conditions"]
+            ("threshold", "", *(f"{engines[e]['threshold']:.2f}" for e in plan.engines)),
+            ("false alarms a day", "", *(f"{engines[e]['false_alarms_per_day']:.3g}" for e in plan.engines)),
+            *(
+                (r["title"], r["trials"], *(percent(r["engines"][e]["share"]) for e in plan.engines))
+                for r in table["conditions"]
+            ),
         ]
         out += ["### By engine", _rows(head, rows)]
+        for engine in plan.engines[1:]:
+            later = [(r["title"], r["engines"][engine]["later_ms"]) for r in table["conditions"]]
+            later.append(("all", engines[engine]["later_ms"]))
+            head = (f"{engine}: decision later than {plan.engines[0]}", "marks", "median, ms", "95 %, ms", "most, ms")
+            figures = [
+                (title, one["marks"], *(_whole(one[name]) for name in ("median", "p95", "max"))) for title, one in later
+            ]
+            out.append(_rows(head, figures))
+        out.append(
+            f"Later: over the marks that both told before the sound's end, by the ends of the blocks of "
+            f"{1000 * evaluate.BLOCK_S:g} ms in which they did; negative is earlier."
+        )
     ways = [(r["title"].split(":")[0], n, s) for r in table["conditions"] for n, s in r["ways"].items()]
     if ways:
         rows = [(title, name, s["trials"], percent(s["share"]), interval(s)) for title, name, s in ways]
@@ -502,6 +541,10 @@ def _null_text(plan: Plan, table: Table) -> list[str]:
 
 def _or_dash(value: float | None) -> str:
     return NONE if value is None else f"{value:.2f}"
+
+
+def _whole(value: float | None) -> str:
+    return NONE if value is None else f"{value:.0f}"
 
 
 def _highest(value: float | None) -> str:

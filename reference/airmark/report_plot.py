@@ -64,7 +64,7 @@ def pictures(plan: Plan, outcome: Outcome, table: dict[str, Any], folder: Path) 
         ("prediction.png", "The embedder's predicted score against the one measured", table["prediction"] is not None,
          lambda figure: _predictions(figure, plan, outcome.trials)),
         ("null.png", "False alarms counted, and those expected from the normal tail", bool(outcome.unmarked),
-         lambda figure: _null(figure, table["null"])),
+         lambda figure: _null(figure, plan, table["null"])),
         ("quality.png", "Quality of every mark, by how it was made", bool(table["quality"]),
          lambda figure: _quality(figure, outcome)),
     ]  # fmt: skip
@@ -111,7 +111,7 @@ def _found(figure: Figure, table: dict[str, Any]) -> None:
 def _det(figure: Figure, plan: Plan, trials: Sequence[Trial]) -> None:
     """A panel a condition."""
     levels = np.linspace(LEAST_SCORE, HIGHEST_SCORE, 91)
-    rate = np.array([thresholds.per_day(level) for level in levels])
+    rate = np.array([thresholds.per_day(level, engine=plan.engines[0]) for level in levels])
     tried = {trial.condition for trial in trials}
     shown = [condition for condition in plan.conditions if condition.name in tried]
     columns = min(PANELS, len(shown))
@@ -219,11 +219,12 @@ def _predictions(figure: Figure, plan: Plan, trials: Sequence[Trial]) -> None:
     axes.legend(frameon=False)
 
 
-def _null(figure: Figure, nulls: dict[str, Any]) -> None:
+def _null(figure: Figure, plan: Plan, nulls: dict[str, Any]) -> None:
     axes = figure.subplots()
     z = np.linspace(4.0, 7.0, 200)
-    rate = np.array([thresholds.per_day(level) for level in z])
-    axes.plot(z, rate, color=INK, label=f"expected: normal tail, {thresholds.LOOKS_A_DAY:.2g} looks a day")
+    engine = plan.engines[0]
+    rate = np.array([thresholds.per_day(level, engine=engine) for level in z])
+    axes.plot(z, rate, color=INK, label=f"expected: normal tail, {thresholds.looks_a_day(engine):.2g} looks a day")
     for offset, colour, marker, label, one in (
         (-0.02, MARKED, "o", "unmarked sound", nulls["unmarked"]),
         (0.02, UNMARKED, "s", "other keys' marks", nulls["other_keys"]),

@@ -162,6 +162,7 @@ def _check(args: argparse.Namespace) -> None:
     for engine in args.engine:
         if engine not in detector.ENGINES:
             raise AirmarkError(f"no engine '{engine}': there are {', '.join(detector.ENGINES)}")
+        detector.check_built(engine)
     if len(set(args.engine)) < len(args.engine):
         raise AirmarkError("--engine: give each engine once")
     embedder.check_pattern(args.pattern)
@@ -211,6 +212,7 @@ def _plan(
     trials = {c.name: c.full_trials if args.full else asked for c in conditions}
     models = {"pesq": _has("pesq"), "visqol": _has("visqol")}
     missing = [name for name, there in models.items() if not there]
+    limits = {engine: thresholds.threshold(args.false_alarms_per_day, engine=engine) for engine in args.engine}
     if missing:
         notes.append(f"no {' and '.join(missing)}: pip install 'airmark[quality]'")
     return evaluate.Plan(
@@ -219,12 +221,13 @@ def _plan(
         keys,
         trials,
         {name: -(-n // BASELINE_SHARE) if args.baseline is None else args.baseline for name, n in trials.items()},
-        thresholds.threshold(args.false_alarms_per_day),
+        limits[args.engine[0]],
         tuple(args.engine),
         args.pattern,
         _strength(args.strength),
         args.seed,
         **models,
+        other_thresholds=limits,
     )
 
 
@@ -252,7 +255,9 @@ def _write(plan: Plan, outcome: Outcome, table: dict[str, Any], text: str, part:
     for trial in outcome.trials:
         row = asdict(trial)
         scores = row.pop("scores")
-        trials.append(row | {f"score_{engine}": scores.get(engine) for engine in plan.engines})
+        times = row.pop("latencies_s")
+        row |= {f"score_{engine}": scores.get(engine) for engine in plan.engines}
+        trials.append(row | {f"latency_s_{engine}": times.get(engine) for engine in plan.engines[1:]})
     marks = []
     for made in outcome.made:
         row = asdict(made)
@@ -294,6 +299,10 @@ def _print(table: dict[str, Any], notes: Iterable[str], out: Path) -> None:
         f"in {refused} trials the mark was refused, which is a miss\n"
         "noise pattern: the published scheme on the same trials; *: fewer trials than the target needs"
     )
+    for engine, one in list(table["engines"].items())[1:]:
+        later = one["later_ms"]
+        told = f"; told {later['median']:.0f} ms later in the middle" if later["marks"] else ""
+        print(f"engine {engine}, in the report: threshold {one['threshold']:.2f}{told}")
     for line in (*timed, *(f"note: {note}" for note in notes)):
         print(line)
     print(f"the report: {out / REPORT} ({table['run']['seconds']:.0f} s)")

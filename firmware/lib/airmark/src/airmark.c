@@ -66,6 +66,7 @@ static void leave_queue(airmark_t *detector)
     detector->queued--;
     for (uint32_t i = 0; i < detector->queued; i++) {
         detector->queue[i] = detector->queue[i + 1u];
+        AM_IN_ORDER(); /* no call of memmove, which a bare system may not have */
     }
     detector->step = 0;
 }
@@ -109,6 +110,7 @@ static void bring_highest_first(airmark_t *detector)
     const airmark_place_t first = detector->queue[best];
     for (; best > 0; best--) {
         detector->queue[best] = detector->queue[best - 1u];
+        AM_IN_ORDER();
     }
     detector->queue[0] = first;
 }

@@ -88,16 +88,15 @@ static inline uint32_t turned_butterfly(uint32_t *a, uint32_t step, uint32_t w1,
     return butterfly(a, step, t0, t1, t2, t3);
 }
 
-/* One stage after the first: groups of `length`, legs 64 / length apart. Returns the changes of its results. */
-static inline uint32_t stage(uint32_t work[256], uint32_t length, uint32_t size)
+/* One stage after the first: 64 / step groups, legs `step` apart. Returns the changes of its results. */
+static inline uint32_t stage(uint32_t work[256], uint32_t groups, uint32_t step, uint32_t size)
 {
-    const uint32_t step = 64u / length;
     const scale_t scale = scale_for(size);
     uint32_t collected = 0;
     uint32_t *a = work;
-    for (uint32_t group = 0; group < length; group++) {
+    for (uint32_t group = 0; group < groups; group++) {
         /* Digits of the group's number reversed: k of the specification. */
-        const uint32_t u = 128u / length * airmark_reversed[group * 4u * step];
+        const uint32_t u = 2u * step * airmark_reversed[group * 4u * step];
         const uint32_t w1 = airmark_wave[u];
         const uint32_t w2 = airmark_wave[2u * u];
         const uint32_t w3 = airmark_wave[3u * u];
@@ -116,9 +115,9 @@ static inline uint32_t stage(uint32_t work[256], uint32_t length, uint32_t size)
  */
 static uint32_t transform(uint32_t work[256], uint32_t collected)
 {
-    collected = stage(work, 4, size_of(collected));
-    collected = stage(work, 16, size_of(collected));
-    collected = stage(work, 64, size_of(collected));
+    collected = stage(work, 4, 16, size_of(collected));
+    collected = stage(work, 16, 4, size_of(collected));
+    collected = stage(work, 64, 1, size_of(collected));
     return size_of(collected);
 }
 

@@ -168,9 +168,9 @@ static void take_level(airmark_t *detector, uint32_t key, uint32_t span, uint32_
         state->told_agreement[span] = 0;
     }
     uint16_t *const levels = state->levels[span];
-    for (uint32_t i = AIRMARK_LEVELS - 1; i > 0; i--) {
-        levels[i] = levels[i - 1u];
-    }
+    levels[3] = levels[2];
+    levels[2] = levels[1];
+    levels[1] = levels[0];
     levels[0] = (uint16_t)level;
     const uint32_t middle = levels[1];
     if (middle < (span == AM_WHOLE ? WHOLE_LEAST : HALF_LEAST) || middle <= levels[2] || middle <= levels[3] ||
@@ -195,6 +195,7 @@ static void take_level(airmark_t *detector, uint32_t key, uint32_t span, uint32_
         }
         for (; at + 1u < AIRMARK_QUEUE; at++) {
             detector->queue[at] = detector->queue[at + 1u];
+            AM_IN_ORDER(); /* no call of memmove */
         }
     } else {
         detector->queued++;

@@ -121,7 +121,9 @@ size_t airmark_input(airmark_t *detector, const int16_t *samples, size_t count, 
     const uint32_t rate = detector->config.rate;
     /* No more input than makes `room` outputs, the least distance of two of which is two samples. */
     size_t most = (size_t)detector->input_skip + 2u * room - 1u;
-    most = most > AIRMARK_HISTORY - TAPS ? AIRMARK_HISTORY - TAPS : most;
+    if (most > AIRMARK_HISTORY - TAPS) {
+        most = AIRMARK_HISTORY - TAPS;
+    }
     const uint32_t taken = (uint32_t)(count < most ? count : most);
     int16_t *const history = detector->history;
     gather(history + TAPS - 1, samples, taken, stride);

@@ -1,0 +1,186 @@
+"""What can be said of the detector's C sources without running them: symbols, warnings, linters, wrong configurations.
+
+Skipped where a tool is missing (first: reference/install emulators), unless the environment variable CI is set.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).parents[1]
+SOURCE = TOP / "firmware/lib/airmark/src"
+SOURCES = sorted(SOURCE.glob("*.c"))
+STRICT = "-std=c99 -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wcast-qual -pedantic -Werror".split()
+# What some distributions' compilers add by themselves is none of the library's.
+BARE = ["-fno-stack-protector", "-U_FORTIFY_SOURCE"]
+PICOLIBC = "--specs=picolibc.specs"
+COMPILERS = {
+    "gcc": ["gcc"],
+    "clang": ["clang"],
+    "m0": ["arm-none-eabi-gcc", PICOLIBC, "-mcpu=cortex-m0", "-mthumb"],
+    "m4": ["arm-none-eabi-gcc", PICOLIBC, "-mcpu=cortex-m4", "-mthumb"],
+    "m33": ["arm-none-eabi-gcc", PICOLIBC, "-mcpu=cortex-m33", "-mthumb"],
+    "rv32imc": ["riscv64-unknown-elf-gcc", PICOLIBC, "-march=rv32imc", "-mabi=ilp32"],
+}
+WITH_DSP = ("m4", "m33")
+LEVELS = ("-O2", "-Os", "-O3")
+"""Compilers make calls and divisions of loops at some levels only."""
+MEMORY = {"memcpy", "memset"}
+HELPERS = r"__aeabi_(u?idiv(mod)?|u?ldivmod|lmul|llsl|llsr|lasr|lcmp|ulcmp)|__gnu_thumb1_case_\w+|__clz[sd]i2"
+"""What GCC puts in place of instructions that a Cortex-M0 lacks; none for floating point."""
+
+
+def needed(*tools: str) -> None:
+    missing = [tool for tool in tools if not shutil.which(tool)]
+    if missing and not os.environ.get("CI"):
+        pytest.skip(f"missing: {', '.join(missing)}; first: reference/install emulators")
+
+
+def run(*command: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=600)
+
+
+def tool(compiler: str, name: str) -> str:
+    """The binary tool that goes with a compiler."""
+    command = COMPILERS[compiler][0]
+    return command.removesuffix("gcc") + name if command.endswith("-gcc") else name
+
+
+def macros(resample: int = 1, keys: int = 1, dsp: int | None = None) -> list[str]:
+    own = [f"-DAIRMARK_RESAMPLE={resample}", f"-DAIRMARK_MAX_KEYS={keys}"]
+    return own if dsp is None else [*own, f"-DAIRMARK_DSP={dsp}"]
+
+
+def objects(compiler: str, folder: Path, *options: str) -> list[Path]:
+    needed(COMPILERS[compiler][0], tool(compiler, "nm"))
+    done = run(*COMPILERS[compiler], *STRICT, *BARE, *options, "-c", *SOURCES, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return sorted(folder.glob("*.o"))
+
+
+def symbols(compiler: str, files: list[Path]) -> list[tuple[str, str]]:
+    """Kind and name of each."""
+    done = run(tool(compiler, "nm"), *files)
+    assert done.returncode == 0, done.stderr
+    return re.findall(r"^[ 0-9a-f]* (\w) (\S+)$", done.stdout, re.MULTILINE)
+
+
+def code(path: Path) -> str:
+    """A source without comments and strings."""
+    return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\])*"', " ", path.read_text("utf-8"), flags=re.DOTALL)
+
+
+# Compilers
+
+
+@pytest.mark.parametrize(("level", "keys"), [*product(LEVELS, [8]), ("-Os", 1)])
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_compiles_clean_and_needs_nothing(compiler: str, level: str, keys: int, tmp_path: Path):
+    found = symbols(compiler, objects(compiler, tmp_path, level, *macros(keys=keys)))
+    needs = {name for kind, name in found if kind == "U"} - {name for kind, name in found if kind in "TR"}
+    if compiler in ("m0", "rv32imc"):
+        needs = {name for name in needs if not re.fullmatch(HELPERS, name)}
+    assert needs <= MEMORY
+    # Neither initialised nor zeroed variables, common ones or others than an object's own, however small.
+    assert {kind for kind, _ in found} <= set("UTtRr")
+    assert all(name.startswith("airmark_") for kind, name in found if kind in "TR")
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_every_configuration_compiles_clean(compiler: str):
+    needed(COMPILERS[compiler][0])
+    # Where a compiler has no DSP instructions, 0 is the default.
+    for resample, keys, dsp in product((0, 1), (1, 8), (None, 0) if compiler in WITH_DSP else (None,)):
+        done = run(*COMPILERS[compiler], *STRICT, *macros(resample, keys, dsp), "-fsyntax-only", *SOURCES)
+        assert (done.returncode, done.stderr) == (0, ""), (resample, keys, dsp)
+
+
+@pytest.mark.parametrize("keys", [1, 8])
+@pytest.mark.parametrize("resample", [0, 1])
+def test_header_is_cxx_too(resample: int, keys: int, tmp_path: Path):
+    needed("g++")
+    (tmp_path / "use.cpp").write_text(
+        '#include "airmark.h"\n'
+        "static const airmark_key_t keys[1] = {{{1, 2, 3, 4}}};\n"
+        "airmark_status_t begin(airmark_t *detector);\n"
+        "airmark_status_t begin(airmark_t *detector) {\n"
+        "    airmark_config_t config = AIRMARK_CONFIG(16000, keys, 1);\n"
+        "    return airmark_init(detector, &config);\n"
+        "}\n",
+        "utf-8",
+    )
+    strict = [option for option in STRICT if option != "-std=c99"]
+    command = ["g++", "-std=c++11", *strict, *macros(resample, keys), f"-I{SOURCE}", "-c", "use.cpp"]
+    done = run(*command, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "airmark_init" in run("nm", tmp_path / "use.o").stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("macro", "message"),
+    [
+        ("AIRMARK_MAX_KEYS=0", "airmark: AIRMARK_MAX_KEYS must be 1 to 255"),
+        ("AIRMARK_MAX_KEYS=256", "airmark: AIRMARK_MAX_KEYS must be 1 to 255"),
+        ("AIRMARK_RESAMPLE=2", "airmark: AIRMARK_RESAMPLE must be 0 or 1"),
+    ],
+)
+@pytest.mark.parametrize("compiler", ["gcc", "clang", "m4"])
+def test_wrong_configurations_are_refused(compiler: str, macro: str, message: str):
+    needed(COMPILERS[compiler][0])
+    for source in SOURCES:
+        done = run(*COMPILERS[compiler], "-std=c99", f"-D{macro}", "-fsyntax-only", source)
+        assert done.returncode != 0
+        assert message in done.stderr
+        assert len(re.findall(r"\berror:", done.stderr)) == 1
+
+
+# Sources
+
+
+def test_no_floating_point_and_no_libm():
+    for path in sorted(SOURCE.iterdir()):
+        text = path.read_text("utf-8")
+        assert not re.findall(r"\b(float|double|_Complex)\b|\b\d+\.\d|\b\d+[eE][+-]\d", code(path)), path.name
+        included = set(re.findall(r"^\s*#\s*include\s*[<\"](.*?)[>\"]", text, re.MULTILINE))
+        allowed = {"airmark.h", "airmark_internal.h", "stdbool.h", "stddef.h", "stdint.h", "string.h", "arm_acle.h"}
+        assert included <= allowed, path.name
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_nothing_is_divided_on_the_hot_path(level: str, tmp_path: Path):
+    objects("m4", tmp_path, level)
+    for name in ("frames", "gate"):
+        file = tmp_path / f"airmark_{name}.o"
+        done = run(tool("m4", "objdump"), "--disassemble", "--reloc", file)
+        assert done.returncode == 0, done.stderr
+        assert f"<airmark_{name}" in done.stdout
+        assert not re.findall(r"^.*(?:\b[us]div\b|div\w*$).*$", done.stdout, re.MULTILINE), name
+
+
+# Linters
+
+
+@pytest.mark.parametrize("keys", [1, 8])
+def test_cppcheck_finds_nothing(keys: int):
+    needed("cppcheck")
+    checks = "--enable=warning,style,performance,portability"
+    for resample in (0, 1):
+        settings = ["--quiet", "--std=c99", "--inline-suppr", "--error-exitcode=1", *macros(resample, keys)]
+        done = run("cppcheck", *settings, checks, *SOURCES)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_clang_tidy_finds_nothing(source: Path):
+    needed("clang-tidy")
+    done = run("clang-tidy", "--quiet", source, "--", "-std=c99", *macros(keys=8))
+    assert done.returncode == 0, done.stdout
+    assert "warning:" not in done.stdout, done.stdout

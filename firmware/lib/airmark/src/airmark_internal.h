@@ -379,7 +379,7 @@ static inline uint32_t am_ones8(const uint32_t words[8])
 
 /* n / d, both unsigned, d > 0, where the quotient fits 32 bits: n >> 32 < d. 32 steps; no library call on any processor. */
 uint32_t airmark_divide(uint64_t n, uint32_t d);
-/* floor(sqrt(n)) and floor(cbrt(n)). */
+/* floor(sqrt(n)), and floor(cbrt(n)) for n < 2^63. */
 uint32_t airmark_square_root(uint64_t n);
 uint32_t airmark_cube_root(uint64_t n);
 

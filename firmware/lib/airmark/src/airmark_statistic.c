@@ -33,7 +33,7 @@ uint32_t airmark_square_root(uint64_t n)
 
 uint32_t airmark_cube_root(uint64_t n)
 {
-    /* The largest r with r^3 <= n, bit by bit; (2^21)^3 would be 2^63 and the next cubes fit 64 bits too. */
+    /* The largest r with r^3 <= n, bit by bit; as n is below 2^63, no larger cube than 2^63 is tried. */
     uint32_t root = 0;
     for (uint32_t bit = 1u << 21; bit != 0; bit >>= 1) {
         const uint64_t next = root | bit;

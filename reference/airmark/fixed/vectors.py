@@ -335,7 +335,7 @@ def cases() -> tuple[Case, ...]:
     early = _with_mark("early", "a mark told early; its end, found too, is not told again", early=True, noise=8000)
     middle = 4000 + MARK // 2
     after = replace(early.layers[1], start=4000 + MARK + 4000)
-    change = 4000 + MARK + 2000
+    change = 4000 + 3 * MARK // 4
     other_mark = Mark(change + 1000, MARK, two[1], 2, EVEN)
     crowd = tuple(Mark(3000 + 700 * i, MARK, key, 3 + i, (700, 700, 700, 700)) for i, key in enumerate(eight))
     found = [
@@ -423,7 +423,7 @@ def cases() -> tuple[Case, ...]:
         ),
         Case(
             "key-change",
-            "another key from some sample on, which is a new detector: it counts from first_sample again",
+            "another key in mid-mark, which is a new detector: it counts from first_sample again",
             one,
             change + MARK + 8000,
             (_hiss(change + MARK + 8000, 8000), plain.layers[1], other_mark),

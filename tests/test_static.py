@@ -17,7 +17,8 @@ import pytest
 TOP = Path(__file__).parents[1]
 SOURCE = TOP / "firmware/lib/airmark/src"
 SOURCES = sorted(SOURCE.glob("*.c"))
-STRICT = "-std=c99 -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wcast-qual -pedantic -Werror".split()
+WARNINGS = ("all", "extra", "conversion", "sign-conversion", "shadow", "cast-qual", "error")
+STRICT = ["-std=c99", *(f"-W{warning}" for warning in WARNINGS), "-pedantic"]
 # What some distributions' compilers add by themselves is none of the library's.
 BARE = ["-fno-stack-protector", "-U_FORTIFY_SOURCE"]
 PICOLIBC = "--specs=picolibc.specs"

@@ -640,18 +640,18 @@ def test_pairs_of_the_largest(of_distance: list[int]):
 
 def one_schedule(span: Span, drift: int) -> list[list[int]]:
     """SPEC 8.3, step by step: of each step the bands whose statistics it does."""
-    repetitions, statistics = span.repetitions, 640 if span is WHOLE else 80
+    repetitions = span.repetitions
     steps: list[list[int]] = []
-    band, rows, y, ready = 0, 0, 1, False  # where the work stands
+    band, rows, y, row = 0, 0, 1, 0  # where the work stands; row: of the statistics
     while band < 4:
         cost, done, at_block = 0, [], True
         while band < 4:
-            if not ready and at_block:
+            if rows < repetitions and at_block:
                 cost += 16
                 at_block = False
-            if not ready:
-                if cost >= 640:
-                    break
+            if cost >= 640:
+                break
+            if rows < repetitions:
                 cost += 5
                 for x in range(rows, min(rows + 4, y)):
                     cost += 9 if over_28_degrees(turn(band, y - x, drift)) else 5
@@ -659,13 +659,13 @@ def one_schedule(span: Span, drift: int) -> list[list[int]]:
                 if y == repetitions:
                     rows += 4
                     y, at_block = rows + 1, True
-                ready = rows == repetitions
-            if ready:
-                if cost > 0 and cost + statistics > 640:
-                    break
-                cost += statistics
-                done.append(band)
-                band, rows, y, ready, at_block = band + 1, 0, 1, False, True
+            else:
+                others = repetitions - 1 - row
+                cost += 11 * others * others // 256 + 6
+                row += 1
+                if row == repetitions - 1:
+                    done.append(band)
+                    band, rows, y, row, at_block = band + 1, 0, 1, 0, True
         steps.append(done)
     return steps
 
@@ -679,7 +679,7 @@ def test_steps_of_confirm(span: Span):
         assert [band for step in found for band in step] == [0, 1, 2, 3]
         counts.add(len(found))
     assert len(counts) > 1
-    assert confirm.schedule(span, 0)[-1] == [3]
+    assert confirm.schedule(span, 0)[-1][-1] == 3
 
 
 # Statistic

@@ -18,6 +18,7 @@ BLOCK_COST = 16
 ROW_COST = 5
 PAIR_COST = 5
 TURNED_PAIR_COST = 9
+STATISTICS_ROW_COST = 6
 
 
 class Band(NamedTuple):
@@ -85,9 +86,10 @@ def schedule(span: Span, drift: int) -> list[list[int]]:
                     done.append([])
                     cost = BLOCK_COST
                 cost += ROW_COST + sum(of_pair[y - x] for x in range(first, min(first + ROWS, y)))
-        if cost + span.statistics_cost > FULL:
-            done.append([])
-            cost = 0
-        cost += span.statistics_cost
+        for others in range(repetitions - 1, 0, -1):
+            if cost >= FULL:
+                done.append([])
+                cost = 0
+            cost += (11 * others**2 >> 8) + STATISTICS_ROW_COST
         done[-1].append(band)
     return done

@@ -52,8 +52,6 @@ class Span(NamedTuple):
     """Q8."""
     handicap: int
     """Q8, taken off the score."""
-    statistics_cost: int
-    """Of a band, in confirm's units."""
 
     @property
     def length(self) -> int:
@@ -61,8 +59,8 @@ class Span(NamedTuple):
         return BLOCK * self.repetitions
 
 
-WHOLE = Span("whole", 32, least_level=512, least_template=1216, handicap=0, statistics_cost=640)
-HALF = Span("half", 16, least_level=768, least_template=1280, handicap=102, statistics_cost=80)
+WHOLE = Span("whole", 32, least_level=512, least_template=1216, handicap=0)
+HALF = Span("half", 16, least_level=768, least_template=1280, handicap=102)
 
 
 class Rate(NamedTuple):

@@ -8,9 +8,8 @@ enum {
     ROWS_COST = 16,
     ROW_COST = 5,
     PAIR_COST = 5,
+    STATISTICS_ROW_COST = 6, /* and 11/256 of the square of its numbers */
     TURNED_PAIR_COST = 9,
-    WHOLE_STATISTICS_COST = 640,
-    HALF_STATISTICS_COST = 80,
     STEP_COST = 640
 };
 
@@ -122,44 +121,88 @@ static bool take_pairs(airmark_t *detector, uint32_t b, uint32_t repetitions, ui
 
 #if AIRMARK_DSP && !defined(__ARM_BIG_ENDIAN)
 
+/* Four bytes as two pairs of 16-bit numbers: (first, third) and (second, fourth). */
+typedef struct {
+    int32_t odd;
+    int32_t even;
+} four_t;
+
+static inline four_t spread(uint32_t bytes)
+{
+    const four_t four = {__sxtb16(am_signed(bytes)), __sxtb16(am_signed(bytes >> 8))};
+    return four;
+}
+
+static inline uint32_t load_bytes(const int8_t *from)
+{
+    uint32_t bytes;
+    memcpy(&bytes, from, sizeof bytes);
+    return bytes;
+}
+
+static inline int32_t dot_of_fours(four_t a, four_t b)
+{
+    return __smlad(a.odd, b.odd, __smuad(a.even, b.even));
+}
+
 /*
  * The sum over y of c[x][y] times the sum over w > y of c[x][w] c[y][w], for one row x of `count` numbers and the rows of all
  * y behind it. Numbers are taken in fours that end with the rows' ends, which all rows share.
  */
-static int32_t triples_of_row(const int8_t *row, uint32_t count)
+static AM_NOT_INLINE int32_t triples_of_row(const int8_t *row, uint32_t count)
 {
     const int8_t *const end = row + count;
     int32_t triples = 0;
     for (uint32_t done = 0; done + 1u < count; done += 4) {
-        /* Of row x: (first, third) and (second, fourth) of the four; the first of all may begin before the row. */
-        uint32_t four;
-        memcpy(&four, end - done - 4, sizeof four);
-        const int32_t odd = __sxtb16(am_signed(four));
-        const int32_t even = __sxtb16(am_signed(four >> 8));
-        const int8_t *at = end - done - 4; /* the four of row y; the end of the next row is one number less further on */
+        const int8_t *at = end - done - 4; /* the next row ends one number less further on than the last one did */
         const int8_t *value = row;
+        const four_t four = spread(load_bytes(at));
         uint32_t left = count - 1u;
-        for (; left >= done + 4u; left--) {
+        for (; left >= done + 5u; left -= 2) {
             at += left;
-            memcpy(&four, at, sizeof four);
-            const int32_t sum = __smlad(__sxtb16(am_signed(four)), odd, __smuad(__sxtb16(am_signed(four >> 8)), even));
-            triples += *value++ * sum;
+            triples += *value++ * dot_of_fours(spread(load_bytes(at)), four);
+            at += left - 1u;
+            triples += *value++ * dot_of_fours(spread(load_bytes(at)), four);
         }
-        /* Up to three rows that have fewer than four numbers left: what lies before them does not count. */
+        /* Rows that have fewer than four numbers left: what lies before them does not count. */
         for (; left > done; left--) {
             at += left;
-            memcpy(&four, at, sizeof four);
-            four &= 0xFFFFFFFFu << (8u * (4u - (left - done)));
-            const int32_t sum = __smlad(__sxtb16(am_signed(four)), odd, __smuad(__sxtb16(am_signed(four >> 8)), even));
-            triples += *value++ * sum;
+            uint32_t bytes = load_bytes(at);
+            if (left < done + 4u) {
+                bytes &= 0xFFFFFFFFu << (8u * (4u - (left - done)));
+            }
+            triples += *value++ * dot_of_fours(spread(bytes), four);
         }
     }
     return triples;
 }
 
+/* The sums of a row's numbers times the signs before `signs_end`, and of their squares. */
+static AM_NOT_INLINE void sums_of_row(const int8_t *row, uint32_t count, const int8_t *signs_end, int32_t *agreement,
+                               uint32_t *variance)
+{
+    const int8_t *at = row + count;
+    int32_t sum = 0;
+    int32_t squares = 0;
+    while (count > 0) {
+        at -= 4;
+        signs_end -= 4;
+        uint32_t bytes = load_bytes(at);
+        if (count < 4) {
+            bytes &= 0xFFFFFFFFu << (8u * (4u - count));
+        }
+        const four_t four = spread(bytes);
+        sum += dot_of_fours(four, spread(load_bytes(signs_end)));
+        squares += dot_of_fours(four, four);
+        count -= count < 4 ? count : 4u;
+    }
+    *agreement += sum;
+    *variance += (uint32_t)squares;
+}
+
 #else
 
-static int32_t triples_of_row(const int8_t *row, uint32_t count)
+static AM_NOT_INLINE int32_t triples_of_row(const int8_t *row, uint32_t count)
 {
     const int8_t *next = row + count;
     int32_t triples = 0;
@@ -173,31 +216,43 @@ static int32_t triples_of_row(const int8_t *row, uint32_t count)
     return triples;
 }
 
+static AM_NOT_INLINE void sums_of_row(const int8_t *row, uint32_t count, const int8_t *signs_end, int32_t *agreement,
+                               uint32_t *variance)
+{
+    const int8_t *const signs = signs_end - count;
+    for (uint32_t i = 0; i < count; i++) {
+        *agreement += row[i] * signs[i];
+        *variance += (uint32_t)(row[i] * row[i]);
+    }
+}
+
 #endif
 
-/* 8.2: a band's Q, V, T, added to its group's. */
-static void take_statistics(airmark_t *detector, uint32_t b, uint32_t repetitions, uint32_t column)
+/*
+ * 8.2: a band's Q, V, T, added to its group's, row by row from where the last step came to, until they are done (true) or the
+ * step has cost enough.
+ */
+static bool take_statistics(airmark_t *detector, uint32_t b, uint32_t repetitions, uint32_t column, uint32_t *cost)
 {
-    const int8_t *row = detector->scratch.confirm.gram; /* y = x + 1 and on */
-    int32_t agreement = 0;
-    uint32_t variance = 0;
-    int64_t third = 0;
-    for (uint32_t x = 0; x + 1u < repetitions; x++) {
-        const uint32_t others = repetitions - 1u - x;
-        /* A one where the sign is not that of repetition x; the next one topmost. */
-        uint32_t unlike = (column << x ^ (0u - (column << x >> 31))) << 1;
-        third += triples_of_row(row, others);
-        for (uint32_t i = 0; i < others; i++) {
-            const int32_t value = *row++;
-            agreement += (unlike & 0x80000000u) != 0 ? -value : value;
-            unlike <<= 1;
-            variance += (uint32_t)(value * value);
-        }
-    }
     const uint32_t group = b / AM_LOW_BANDS;
-    detector->agreement[group] += agreement;
-    detector->variance[group] += variance;
-    detector->third[group] += third;
+    int8_t signs[4 + AIRMARK_REPETITIONS]; /* kernels read words that begin before the first */
+    memset(signs, 0, 4);
+    for (uint32_t x = 0; x < repetitions; x++) {
+        signs[4u + x] = (column << x & 0x80000000u) != 0 ? -1 : 1;
+    }
+    for (uint32_t x = detector->pair_y; x + 1u < repetitions; x++) {
+        if (*cost >= STEP_COST) {
+            detector->pair_y = (uint8_t)x;
+            return false;
+        }
+        const uint32_t others = repetitions - 1u - x;
+        const int8_t *const row = &detector->scratch.confirm.gram[row_start(x, repetitions) + x + 1u];
+        int32_t agreement = 0;
+        sums_of_row(row, others, signs + 4 + repetitions, &agreement, &detector->variance[group]);
+        detector->agreement[group] += signs[4u + x] * agreement;
+        detector->third[group] += triples_of_row(row, others);
+        *cost += (11u * others * others >> 8) + STATISTICS_ROW_COST;
+    }
     AM_TAP_CANDIDATE(detector, AM_TAP_CONFIRM, &detector->queue[0]);
     AM_TAP(detector, AM_TAP_CONFIRM, detector->place);
     AM_TAP(detector, AM_TAP_CONFIRM, b);
@@ -207,6 +262,7 @@ static void take_statistics(airmark_t *detector, uint32_t b, uint32_t repetition
     AM_TAP(detector, AM_TAP_CONFIRM, (uint64_t)detector->third[group] >> 32);
     AM_TAP(detector, AM_TAP_CONFIRM,
            AIRMARK_TAP_CRC(detector->scratch.confirm.gram, repetitions * (repetitions - 1u) / 2u));
+    return true;
 }
 
 bool airmark_confirm(airmark_t *detector, bool begin)
@@ -214,7 +270,6 @@ bool airmark_confirm(airmark_t *detector, bool begin)
     const airmark_place_t *const candidate = &detector->queue[0];
     const bool half = candidate->half != 0;
     const uint32_t repetitions = half ? AIRMARK_REPETITIONS / 2 : AIRMARK_REPETITIONS;
-    const uint32_t statistics = half ? (uint32_t)HALF_STATISTICS_COST : (uint32_t)WHOLE_STATISTICS_COST;
     uint32_t cost = 0;
     if (begin) {
         detector->pair_band = 0;
@@ -228,11 +283,16 @@ bool airmark_confirm(airmark_t *detector, bool begin)
     }
     for (;;) {
         const uint32_t b = detector->pair_band;
-        if (!take_pairs(detector, b, repetitions, &cost) || (cost > 0 && cost + statistics > STEP_COST)) {
+        if (detector->pair_x < repetitions) {
+            if (!take_pairs(detector, b, repetitions, &cost)) {
+                return false;
+            }
+            detector->pair_x = (uint8_t)repetitions;
+            detector->pair_y = 0;
+        }
+        if (!take_statistics(detector, b, repetitions, detector->config.keys[candidate->key].columns[b], &cost)) {
             return false;
         }
-        take_statistics(detector, b, repetitions, detector->config.keys[candidate->key].columns[b]);
-        cost += statistics;
         detector->pair_band = (uint8_t)(b + 1u);
         detector->pair_x = 0;
         detector->pair_y = 1;

@@ -173,6 +173,9 @@ def test_cases_are_what_they_say():
     assert len(detections("mark-twice")) == 2
     assert file_of("eight-keys")["dropped"] > 4
     assert len({d["key"] for d in detections("eight-keys")}) > 2
+    assert [d["key"] for d in detections("equals")] == [1, 2, 3, 0]
+    assert file_of("equals")["dropped"] > 4
+    assert [d["early"] for d in detections("equal-halves")] == [True, True]
     assert {file_of(name)["rate"] for name in NAMES if detections(name)} == {8000, 16_000, 32_000, 44_100, 48_000}
     for name, ppm in (("drift-fast", 107), ("drift-slow", -107), ("drift-far", 200)):
         assert detections(name)[0]["drift_ppm_q4"] == pytest.approx(16 * ppm, abs=80)

@@ -336,6 +336,8 @@ def cases() -> tuple[Case, ...]:
     middle = 4000 + MARK // 2
     after = replace(early.layers[1], start=4000 + MARK + 4000)
     change = 4000 + 3 * MARK // 4
+    b0, b1, b2, b3 = ((word >> 16) * 0x10001 for word in one[0])
+    of_halves = (b0, b1, b2, b3)
     other_mark = Mark(change + 1000, MARK, two[1], 2, EVEN)
     crowd = tuple(Mark(3000 + 700 * i, MARK, key, 3 + i, (700, 700, 700, 700)) for i, key in enumerate(eight))
     found = [
@@ -442,7 +444,7 @@ def cases() -> tuple[Case, ...]:
             "a candidate that is begun gives way to one of a higher level, and is too old when its turn comes again",
             two,
             16_000 + MARK,
-            (_hiss(16_000 + MARK, 4000), plain.layers[1], replace(other_mark, start=9000)),
+            (_hiss(16_000 + MARK, 4000), plain.layers[1], replace(other_mark, start=8000)),
         ),
         replace(
             plain,
@@ -459,6 +461,28 @@ def cases() -> tuple[Case, ...]:
             crowd,
             early=True,
             threshold_q8=700,
+        ),
+        Case(
+            "equals",
+            "seven keys alike, whose candidates come at once: the weaker one that is begun stays, three of them wait",
+            (one[0], *[two[1]] * 7),
+            16_000 + MARK,
+            (
+                _hiss(16_000 + MARK, 2000),
+                Mark(3000, MARK, one[0], 1, (900, 900, 900, 900)),
+                Mark(3700, MARK, two[1], 2, EVEN),
+            ),
+            early=True,
+            threshold_q8=700,
+        ),
+        Case(
+            "equal-halves",
+            "a key whose second half is its first again: that half is told twice, the whole is not",
+            (of_halves,),
+            16_000 + MARK,
+            (_hiss(16_000 + MARK, 8000), Mark(3000, MARK, of_halves, 1, EVEN)),
+            early=True,
+            threshold_q8=1200,
         ),
         _with_mark("rate-8000", "a mark at 8 kHz: only the lower bands are there", rate=8000, step=131_072),
         _with_mark("rate-32000", "a mark at 32 kHz: one phase, two samples a step", rate=32_000, step=32_768),

@@ -649,7 +649,7 @@ def one_schedule(span: Span, drift: int) -> list[list[int]]:
             if rows < repetitions and at_block:
                 cost += 16
                 at_block = False
-            if cost >= 640:
+            if cost >= 630:
                 break
             if rows < repetitions:
                 cost += 5

@@ -12,7 +12,7 @@ from airmark.fixed.tables import BANDS, BLOCK, EDGES, Ints, Rate, Span, turn, tu
 
 ROWS = 4
 """Of a block of pairs."""
-FULL = 640
+FULL = 630
 """What a step may cost before the next y; here and below in the units of SPEC 8.3."""
 BLOCK_COST = 16
 ROW_COST = 5

@@ -10,7 +10,7 @@ enum {
     PAIR_COST = 5,
     STATISTICS_ROW_COST = 6, /* and 11/256 of the square of its numbers */
     TURNED_PAIR_COST = 9,
-    STEP_COST = 640
+    STEP_COST = 630
 };
 
 /* Where row x starts in a triangle of pairs x < y < repetitions, as if it began with y = 0. */
@@ -236,9 +236,9 @@ static bool take_statistics(airmark_t *detector, uint32_t b, uint32_t repetition
 {
     const uint32_t group = b / AM_LOW_BANDS;
     int8_t signs[4 + AIRMARK_REPETITIONS]; /* kernels read words that begin before the first */
-    memset(signs, 0, 4);
-    for (uint32_t x = 0; x < repetitions; x++) {
-        signs[4u + x] = (column << x & 0x80000000u) != 0 ? -1 : 1;
+    signs[0] = signs[1] = signs[2] = signs[3] = 0;
+    for (uint32_t x = detector->pair_y; x < repetitions; x++) {
+        signs[4u + x] = (int8_t)(1 - 2 * (int32_t)(column >> (31u - x) & 1u));
     }
     for (uint32_t x = detector->pair_y; x + 1u < repetitions; x++) {
         if (*cost >= STEP_COST) {

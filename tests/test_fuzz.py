@@ -1,0 +1,34 @@
+"""airmark_push under the sanitizers, fed by libFuzzer from the kept corpus on.
+
+For a minute, or AIRMARK_FUZZ_SECONDS; skipped where clang or its libFuzzer is missing, unless CI is set.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).with_name("fuzz")
+SECONDS = int(os.environ.get("AIRMARK_FUZZ_SECONDS", "60"))
+
+
+def test_nothing_is_found():
+    if not shutil.which("clang") and not os.environ.get("CI"):
+        pytest.skip("missing: clang; first: reference/install emulators")
+    command = [HERE / "run", str(SECONDS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS + 300)
+    if "libclang_rt" in done.stderr and not os.environ.get("CI"):
+        pytest.skip("missing: libFuzzer (Debian: libclang-rt-dev); first: reference/install emulators")
+    assert done.returncode == 0, done.stderr[-4000:]
+    executed = re.search(r"number_of_executed_units: (\d+)", done.stderr)
+    assert executed is not None
+    assert int(executed[1]) >= len(list((HERE / "corpus").iterdir()))
+
+
+def test_the_corpus_is_small():
+    assert sum(path.stat().st_size for path in (HERE / "corpus").iterdir()) < 200_000

@@ -106,3 +106,9 @@ def test_bad_arguments_are_refused(arguments: tuple[str, ...]):
     assert done.returncode == 2
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
+
+
+def test_the_detector_keeps_its_limits():
+    # Input at 44.1 and 48 kHz costs more than the million it should: what it costs today is held instead.
+    done = cost("--core", "m4", "--check", "--limit", "resample_instructions_per_second=1300000")
+    assert done.returncode == 0, done.stdout + done.stderr

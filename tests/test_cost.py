@@ -112,3 +112,11 @@ def test_the_detector_keeps_its_limits():
     # Input at 44.1 and 48 kHz costs more than the million it should: what it costs today is held instead.
     done = cost("--core", "m4", "--check", "--limit", "resample_instructions_per_second=1300000")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_all_cores_and_kernels_remember_the_same():
+    # With DSP instructions, without, and on other instruction sets: the whole state at the end of every host.
+    ends = {host: figures["state_crc32"] for host, figures in row("m4")["hosts"].items()}
+    assert len(set(ends.values())) == len(ends) > 5
+    for core, setting in [(core, "16 kHz") for core in CORES] + [("m4", "no DSP")]:
+        assert {host: figures["state_crc32"] for host, figures in row(core, setting)["hosts"].items()} == ends, core

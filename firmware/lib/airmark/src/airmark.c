@@ -41,6 +41,9 @@ void airmark_reset(airmark_t *detector)
     detector->place = 0;
     detector->drift_ppm_q4 = 0;
     detector->offset = 0;
+    detector->pair_band = 0;
+    detector->pair_x = 0;
+    detector->pair_y = 0;
     memset(detector->agreement, 0, sizeof detector->agreement);
     memset(detector->variance, 0, sizeof detector->variance);
     memset(detector->third, 0, sizeof detector->third);

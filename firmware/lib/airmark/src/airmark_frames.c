@@ -370,7 +370,8 @@ void airmark_frames_add(airmark_t *detector, const int16_t *samples, uint32_t co
         }
     }
     detector->previous = (int16_t)am_high(last);
-    detector->changed[1] = changed;
+    /* The bits that count: what is remembered is then the same wherever the sound was cut. */
+    detector->changed[1] = changed & 0xFFFEFFFEu;
     detector->fill = (uint16_t)fill;
 }
 

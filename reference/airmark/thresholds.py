@@ -49,7 +49,8 @@ count would expect, fitted from 5, events in these ratios: 0.31 at 4, 0.45 at 4.
 1.53e7), 1.66e7 from 5.25 (1.27e7 to 2.09e7). As the share that passes rises with the score, the figure is the upper end
 of the second; it expects 89 over 5.25 (74 came), 22 over 5.5 (15), 5.2 over 5.75 (7) and 1.2 over 6 (1). What lies
 beyond, one a year among it (6.31), is drawn on from there; would nothing at all be held back there, as many would fire
-as of the full engine, three a year instead of one.
+as of the full engine, three a year instead of one. On the sounds of airmark.hardhosts, 12 s each under 128 of the keys,
+nothing scored over 4.68 (a metronome).
 """
 
 

@@ -43,9 +43,9 @@ TEMPLATE_THRESHOLD = 2.0
 EARLY_HANDICAP = 0.4
 """What the score of a mark's first half is lowered by: with it and the lower bands' handicap the looks a day rose from
 5.6e7 to 5.85e7 only (airmark.thresholds)."""
-FLUSH_FRAMES = 80
-"""Frames of silence after which the integer engines have decided on all that was heard: four candidates of 16 each wait
-at most, the last one three frames after the sound."""
+FLUSH_FRAMES = 96
+"""Frames of silence after which the integer engines have decided on all that was heard: a candidate lives no longer
+than the ring of 152 holds its place, and the last frame of a first half comes 63 after that."""
 
 
 @dataclass(frozen=True)

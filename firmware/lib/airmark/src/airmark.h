@@ -29,7 +29,7 @@
  *   long: let the interrupt collect samples and a task push them.
  * - Work is bounded whatever the sound: a frame every 16 ms costs a transform and the gate; two slots between frames
  *   cost at most one step of a template or of a confirmation each. No 10 ms of sound hold more than two of these three.
- *   Measured costs: firmware/README.md.
+ *   Measured costs: reference/README.md and tests/cost.
  * - Sample counts are 64 bits and start at config.first_sample.
  *
  * Configured by macros, the same for all files that include this one (the numbers of a detection never depend on them):

@@ -66,8 +66,8 @@ static inline int32_t pair_value(const uint32_t x[WORDS], const uint32_t y[WORDS
                                  int32_t lanes, uint32_t index)
 {
     /*
-     * rho is 4 n_b less the bits in which the real or the imaginary parts differ. -iota is the same against y turned, but
-     * that turning makes ones of the 256 - 4 n_b unused bits of its real parts.
+     * rho is 4 n_b less the bits in which the real or the imaginary parts differ. From y turned x differs in 256 + iota
+     * bits: half of its words are inverted, with the bits in them that are not used.
      */
     if (is_turned(index)) {
         const uint32_t turn = am_wave(index);

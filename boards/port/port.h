@@ -9,14 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "board.h" /* port_write */
+
 /* Starts the counter and opens the input: the file "input" in the emulator's working folder. */
 bool port_start(void);
 
 /* Reads the next `size` bytes of the input; false: there are not so many. */
 bool port_read(void *bytes, size_t size);
-
-/* Writes to standard output. */
-void port_write(const char *text, size_t length);
 
 /*
  * The counter: (port_count() - earlier) & PORT_COUNT_MASK is how far it went since. With QEMU's -icount that tells the

@@ -38,15 +38,15 @@ from airmark.fixed.frames import (
     unpack,
     windowed,
 )
-from airmark.fixed.gate import Candidate, GateStage
 from airmark.fixed.input import InputStage
 from airmark.fixed.peaks import PeakStage, sample_of
+from airmark.fixed.screen import Candidate, ScreenStage
 from airmark.fixed.tables import EDGES, HALF, RATES, WHOLE, Rate, Span
 from airmark.frames import Frames
-from airmark.gate import GateStage as FloatGate
 from airmark.keys import Key
 from airmark.lags import LagGrid
 from airmark.profile import profile, profile_of_shape
+from airmark.screen import ScreenStage as FloatScreen
 from airmark.template import TemplateStage
 
 RATE = 16_000
@@ -338,7 +338,7 @@ def test_words_and_bands():
     assert popcount(np.array(values)).tolist() == [v.bit_count() for v in values]
 
 
-# Gate
+# Screen
 
 
 def sign(of_key: list[int], span: Span, r: int, b: int) -> int:
@@ -367,7 +367,7 @@ def one_level(q: int, p: int) -> int:
 
 
 @pytest.mark.parametrize("hz", [8000, 16_000])
-def test_gate(hz: int):
+def test_screen(hz: int):
     """Products, levels of two keys and both spans, and candidates, plainly, at the end of 180 frames."""
     rate, spans, count = RATES[hz], [WHOLE, HALF], 180
     of_keys = columns(2)
@@ -378,7 +378,7 @@ def test_gate(hz: int):
     flipped = (keys()[0].signs[:, 0] < 0)[repetition % 32][:, bands]
     flipped[:, rate.used_bins :] = False
     frames = pack(strings ^ flipped[:, None])
-    stage = GateStage(rate, [tuple(c) for c in of_keys], spans)
+    stage = ScreenStage(rate, [tuple(c) for c in of_keys], spans)
     pieces = [stage.process(frames[:50]), stage.process(frames[50:51]), stage.process(frames[51:])]
     blocks = np.concatenate([piece.blocks for piece in pieces])
     levels = np.concatenate([piece.levels for piece in pieces])
@@ -418,7 +418,7 @@ def test_gate(hz: int):
 
 def test_candidates():
     levels = np.random.default_rng(0).integers(0, 4, (3000, 2, 2)) * 330
-    stage = GateStage(RATES[RATE], [tuple(c) for c in columns(2)], [WHOLE, HALF])
+    stage = ScreenStage(RATES[RATE], [tuple(c) for c in columns(2)], [WHOLE, HALF])
     found = stage._candidates(np.concatenate([stage.levels, levels]))
     expected = []
     for f in range(3000):
@@ -431,11 +431,11 @@ def test_candidates():
     assert len(found) > 100
 
 
-def test_the_level_is_the_float_gate_but_for_rounding():
+def test_the_level_is_the_float_screen_but_for_rounding():
     frames = random_frames(200, alike=0.2)
-    stage = GateStage(RATES[RATE], [tuple(c) for c in columns(2)], [WHOLE])
+    stage = ScreenStage(RATES[RATE], [tuple(c) for c in columns(2)], [WHOLE])
     levels = stage.process(frames).levels[:, :, 0] / 256
-    float_stage = FloatGate(LagGrid(profile()), [key.columns for key in keys()[:2]])
+    float_stage = FloatScreen(LagGrid(profile()), [key.columns for key in keys()[:2]])
     expected = np.array([float_stage.process(frame) for frame in as_floats(frames)])
     near = np.abs(levels - expected)[127:][expected[127:] > 1]
     assert len(near) > 10

@@ -101,9 +101,9 @@ def test_costs():
     assert costs[BASE]["frame_bytes"] == 128 * 58
     assert costs[BASE]["transforms_per_s"] == 62.5
     assert costs[BASE]["transform_work"] == 1
-    for name in ("frame_bytes", "transforms_per_s", "transform_work", "gate_sums", "confirm_words"):
+    for name in ("frame_bytes", "transforms_per_s", "transform_work", "screen_sums", "confirm_words"):
         assert costs["hop-128"][name] == 2 * costs[BASE][name]
-    assert costs["bands-1"]["gate_sums"] == costs[BASE]["gate_sums"] / 4
+    assert costs["bands-1"]["screen_sums"] == costs[BASE]["screen_sums"] / 4
     assert costs["drifts-200-by-25"]["template_drifts"] == 17
 
 

@@ -21,13 +21,13 @@ from airmark.detector import Detector
 from airmark.embedder import QUIETEST_DB, TARGET_SCORE, Mark, embed
 from airmark.errors import AirmarkError
 from airmark.frames import DRAWN_SIGNS, FrameStage, InputStage, drawn_signs, window
-from airmark.gate import GateStage
 from airmark.grid import Grid
 from airmark.keys import Key
 from airmark.lags import LagGrid
 from airmark.limiter import without_clipping
 from airmark.peaks import HOLD, PeakStage
 from airmark.profile import profile, profile_of_shape
+from airmark.screen import ScreenStage
 from airmark.stream import FRAME, CausalPattern, RateConverter, StreamEmbedder, causal_mark
 from airmark.template import TemplateStage
 
@@ -521,21 +521,21 @@ def test_lag_products_are_products_of_repetitions():
     assert gram[3, 4, 1] == turned[0.0][3, list(zip(*grid.pairs, strict=True)).index((1, 4))]
 
 
-# Gate
+# Screen
 
 
-def test_the_gate_is_the_agreement_of_short_lags():
+def test_the_screen_is_the_agreement_of_short_lags():
     grid, key = LagGrid(SMALL), small_key()
-    gate = GateStage(grid, [small_key(1).columns, key.columns])
+    screen = ScreenStage(grid, [small_key(1).columns, key.columns])
     for frame in one_bit(SMALL.mark_frames + 40, 5):
-        gate.process(frame)
-    gate.reset()
-    fresh = GateStage(grid, [small_key(1).columns, key.columns])
+        screen.process(frame)
+    screen.reset()
+    fresh = ScreenStage(grid, [small_key(1).columns, key.columns])
     frames = one_bit(SMALL.mark_frames + 25, 6)
-    assert [gate.process(frame).tolist() for frame in frames] == [fresh.process(frame).tolist() for frame in frames]
-    gate.reset()
+    assert [screen.process(frame).tolist() for frame in frames] == [fresh.process(frame).tolist() for frame in frames]
+    screen.reset()
     for count, frame in enumerate(frames, 1):
-        got = gate.process(frame)[1]
+        got = screen.process(frame)[1]
         if count < SMALL.mark_frames or count % 5:
             continue
         x = frames[count - SMALL.mark_frames : count].astype(np.complex128)

@@ -158,7 +158,7 @@ def test_no_floating_point_and_no_libm():
 @pytest.mark.parametrize("level", LEVELS)
 def test_nothing_is_divided_on_the_hot_path(level: str, tmp_path: Path):
     objects("m4", tmp_path, level)
-    for name in ("frames", "gate"):
+    for name in ("frames", "screen"):
         file = tmp_path / f"airmark_{name}.o"
         done = run(tool("m4", "objdump"), "--disassemble", "--reloc", file)
         assert done.returncode == 0, done.stderr

@@ -1,7 +1,7 @@
 """The detector: finds marks in a stream of sound, knowing only the keys.
 
 Four engines share the signature. ``full`` compares all lags at every place and is the yardstick. ``float`` decides in
-stages (gate, template, confirm), as a small part must: only a place that passes the cheap stages is compared at all
+stages (screen, template, confirm), as a small part must: only a place that passes the cheap stages is compared at all
 lags. ``fixed`` is the fixed-point detector (reference/SPEC.md) as a model in integers, ``c`` the same in C, bit by bit.
 The last two take keys of the default profile only. Unless one is named, it is ``c`` where that can be, else ``float``.
 
@@ -25,19 +25,19 @@ from airmark.audio import check_rate
 from airmark.confirm import Confirmed, ConfirmStage
 from airmark.errors import AirmarkError
 from airmark.frames import Frames, FrameStage, InputStage
-from airmark.gate import GateStage
 from airmark.keys import Key, keys_of_one_profile
 from airmark.lags import LagGrid, Real
 from airmark.peaks import Peak, PeakStage
 from airmark.profile import Profile, profile
+from airmark.screen import ScreenStage
 from airmark.template import TemplateStage
 
 if TYPE_CHECKING:
     from airmark.fixed.detector import RawDetection
 
 ENGINES = ("full", "float", "fixed", "c")
-GATE_THRESHOLD = 1.2
-"""Gate score from which a place is looked at; standard deviation 1 on unmarked sound."""
+SCREEN_THRESHOLD = 1.2
+"""Screen score from which a place is looked at; standard deviation 1 on unmarked sound."""
 TEMPLATE_THRESHOLD = 2.0
 """Template score from which a place is compared at all lags."""
 EARLY_HANDICAP = 0.4
@@ -205,7 +205,7 @@ class _Span:
         """profile: of that length; columns: each key's signs (M bands, R) over it; handicap: taken off all scores."""
         self.profile, self.engine, self.handicap = profile, engine, handicap
         self.grid = LagGrid(profile)
-        self.gate = GateStage(self.grid, columns)
+        self.screen = ScreenStage(self.grid, columns)
         self.template = TemplateStage(self.grid, columns, used)
         self.confirm = ConfirmStage(self.grid, columns)
         self.peaks = [PeakStage(profile, threshold) for _ in columns]
@@ -213,7 +213,7 @@ class _Span:
 
     def reset(self) -> None:
         """Forget all frames."""
-        self.gate.reset()
+        self.screen.reset()
         for peaks in self.peaks:
             peaks.reset()
         self.level = np.zeros(len(self.peaks))
@@ -223,7 +223,7 @@ class _Span:
 
         window: the last frames, as many as this length has; place: number of the first of them.
         """
-        self.level = self.gate.process(frame)
+        self.level = self.screen.process(frame)
         if place < 0:
             return
         products = None
@@ -238,7 +238,7 @@ class _Span:
                 yield key, peak
 
     def _passes(self, window: Frames, key: int) -> bool:
-        if self.level[key] < GATE_THRESHOLD:
+        if self.level[key] < SCREEN_THRESHOLD:
             return False
         return bool(self.template.process(window, key).max() >= TEMPLATE_THRESHOLD)
 

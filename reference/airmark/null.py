@@ -30,19 +30,19 @@ from airmark import audio, hardhosts, keysearch, statistic, thresholds
 from airmark.confirm import Confirmed, ConfirmStage
 from airmark.detector import (
     EARLY_HANDICAP,
-    GATE_THRESHOLD,
     INTEGER_ENGINES,
+    SCREEN_THRESHOLD,
     TEMPLATE_THRESHOLD,
     Detector,
     PcmStage,
 )
 from airmark.errors import AirmarkError
 from airmark.frames import Frames, FrameStage, InputStage
-from airmark.gate import LAGS
 from airmark.keys import Key, keys_of_one_profile
 from airmark.lags import LagGrid, Products, Real
 from airmark.peaks import HOLD, PeakStage
 from airmark.profile import Profile, profile
+from airmark.screen import LAGS
 from airmark.template import TemplateStage
 
 Singles = npt.NDArray[np.float32]
@@ -272,11 +272,11 @@ class NullScorer:
             yield start + offset, sorted(found)
 
     def _passes(self, products: Products, window: Frames, key: int) -> bool:
-        """Whether the gate and the template of the float engine pass a place."""
+        """Whether the screen and the template of the float engine pass a place."""
         values: Real = self._grid.band_sums(products).swapaxes(1, 2).reshape(-1, len(self._short))[:, self._short]
         power = float((values * values).sum())
         level = float((values * self._confirm.signs[key][:, self._short]).sum()) / np.sqrt(power) if power else 0.0
-        return bool(level >= GATE_THRESHOLD and self._template.process(window, key).max() >= TEMPLATE_THRESHOLD)
+        return bool(level >= SCREEN_THRESHOLD and self._template.process(window, key).max() >= TEMPLATE_THRESHOLD)
 
 
 def heard_by(engine: str) -> tuple[str, ...]:

@@ -30,11 +30,11 @@ from airmark.detector import Detector
 from airmark.embedder import QUALITY_MARGIN_S, Embedder, Place
 from airmark.errors import AirmarkError
 from airmark.frames import FrameStage, InputStage
-from airmark.gate import LAGS
 from airmark.keys import Key
 from airmark.lags import LagGrid
 from airmark.materials import Materials
 from airmark.profile import Profile, profile
+from airmark.screen import LAGS
 
 Real = npt.NDArray[np.float64]
 
@@ -240,7 +240,7 @@ def costs(p: Profile) -> dict[str, float]:
     """What a detector of that profile keeps and computes.
 
     ``frame_bytes``: one-bit frames of one mark, two bits a bin, frames in whole bytes. ``transforms_per_s`` of ``fft``
-    points; ``transform_work``: their number times N log2 N, against the default's. ``gate_sums``: numbers that the gate
+    points; ``transform_work``: their number times N log2 N, against the default's. ``screen_sums``: numbers that screen
     keeps, one for every frame of a mark, short lag and band. ``confirm_words``: pairs of 32-bit words that have to be
     compared for one place at all lags, were the sub-bands whole words. ``template_drifts``: drifts that stage tries.
     """
@@ -255,7 +255,7 @@ def costs(p: Profile) -> dict[str, float]:
         "fft": p.fft,
         "transforms_per_s": p.rate / p.hop,
         "transform_work": work(p) / work(base),
-        "gate_sums": p.mark_frames * min(LAGS, p.repetitions - 1) * p.bands,
+        "screen_sums": p.mark_frames * min(LAGS, p.repetitions - 1) * p.bands,
         # Equal and opposite parts make the real part of a product, crossed ones the imaginary one.
         "confirm_words": pairs * p.blocks * p.block_frames * 2 * -(-2 * len(p.bins) // 32),
         "template_drifts": len(p.drifts_ppm),

@@ -37,7 +37,7 @@ same kind of recordings (3,386 key-hours, highest score 6.12, from 4.5 to 6 0.96
 """
 
 LOOKS_A_DAY_C = 2e7
-"""The same of the integer engines, c and fixed, which are alike bit by bit: they look only where the gate is highest,
+"""The same of the integer engines, c and fixed, which are alike bit by bit: they look only where the screen is highest,
 at one place and one drift, and so less often.
 
 Measured on 26 November 2026 with the same 512 keys, each alone, early decisions on, threshold 4.0, on 2.74 hours of the

@@ -128,7 +128,7 @@ static bool run_sum(const uint32_t w[6])
 
 int main(int argc, char **argv)
 {
-    static const char *const names[] = {"",          "input", "frames",     "gate",   "candidates", "drift", "place", "confirm",
+    static const char *const names[] = {"",          "input", "frames",     "screen",   "candidates", "drift", "place", "confirm",
                                         "statistic", "peaks", "detections", "pushes", "use"};
     FILE *const file = argc == 2 ? fopen(argv[1], "rb") : NULL;
     if (file == NULL) {

@@ -259,7 +259,7 @@ def _print_profiles(result: dict[str, Any]) -> None:
         f"Refused: {refused} of the default's marks."
     )
     print(
-        f"\n{'the detector':18}{'mark, s':>9}{'frames, bytes':>15}{'transforms a s':>16}{'work':>7}{'gate sums':>11}"
+        f"\n{'the detector':18}{'mark, s':>9}{'frames, bytes':>15}{'transforms a s':>16}{'work':>7}{'screen sums':>11}"
         f"{'confirm, words':>16}{'drifts':>8}"
     )
     for row in rows:
@@ -267,7 +267,7 @@ def _print_profiles(result: dict[str, Any]) -> None:
         transforms = f"{cost['transforms_per_s']:g} of {cost['fft']}"
         print(
             f"{row['name']:18}{row['mark_s']:9.3f}{cost['frame_bytes']:15}{transforms:>16}{cost['transform_work']:7.2f}"
-            f"{cost['gate_sums']:11}{cost['confirm_words']:16}{cost['template_drifts']:8}"
+            f"{cost['screen_sums']:11}{cost['confirm_words']:16}{cost['template_drifts']:8}"
         )
 
 

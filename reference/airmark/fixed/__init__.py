@@ -1,7 +1,7 @@
 """The fixed-point detector as a model in integers: what every other implementation must give, bit by bit.
 
 It follows reference/SPEC.md section by section and has one module a stage, under the stage's name: ``input``,
-``frames``, ``gate``, ``template``, ``confirm``, ``statistic``, ``peaks``; ``detector`` holds slots, queue and the
+``frames``, ``screen``, ``template``, ``confirm``, ``statistic``, ``peaks``; ``detector`` holds slots, queue and the
 whole, ``tables`` the profile and all constant tables. Floating point occurs only where tables are made.
 """
 

@@ -14,9 +14,9 @@ from airmark.errors import AirmarkError
 from airmark.fixed import confirm, statistic, template
 from airmark.fixed.confirm import Band
 from airmark.fixed.frames import WORDS, FrameStage
-from airmark.fixed.gate import Candidate, GateStage
 from airmark.fixed.input import InputStage
 from airmark.fixed.peaks import PeakStage, sample_of
+from airmark.fixed.screen import Candidate, ScreenStage
 from airmark.fixed.tables import BANDS, BLOCK, HALF, QUEUE, REPETITIONS, RING, WHOLE, Ints, Span, rate_of, signs
 from airmark.keys import Key
 from airmark.profile import profile
@@ -42,8 +42,8 @@ class RawDetection(NamedTuple):
     """Input samples since the last reset, with the one at which it became certain."""
 
 
-class GateTap(NamedTuple):
-    """What the gate gives after a frame."""
+class ScreenTap(NamedTuple):
+    """What the screen gives after a frame."""
 
     blocks: tuple[int, ...]
     """c by lag and then by band."""
@@ -115,7 +115,7 @@ class Taps:
     """Samples that frames are made of."""
     frames: list[tuple[int, ...]] = field(default_factory=list)
     """14 words and the rest."""
-    gate: list[GateTap] = field(default_factory=list)
+    screen: list[ScreenTap] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
     template: list[DriftTap | PlaceTap] = field(default_factory=list)
     confirm: list[ConfirmTap] = field(default_factory=list)
@@ -171,7 +171,7 @@ class FixedDetector:
         self.signs = [[signs(c, span) for span in self.spans] for c in self.columns]
         self._input = InputStage(self.rate)
         self._frames = FrameStage(self.rate)
-        self._gate = GateStage(self.rate, self.columns, self.spans)
+        self._screen = ScreenStage(self.rate, self.columns, self.spans)
         self._peaks = PeakStage(len(self.columns), self.spans, threshold_q8)
         self.reset()
 
@@ -179,7 +179,7 @@ class FixedDetector:
         """Forget all sound, counts and reports; taps stay."""
         self._input.reset()
         self._frames.reset()
-        self._gate.reset()
+        self._screen.reset()
         self._peaks.reset()
         self._score = 0
         self._dropped = 0
@@ -195,7 +195,7 @@ class FixedDetector:
 
     @property
     def score_q8(self) -> int:
-        """The gate's level of whole marks at the newest frame, the highest of all keys."""
+        """The screen's level of whole marks at the newest frame, the highest of all keys."""
         return self._score
 
     @property
@@ -217,14 +217,14 @@ class FixedDetector:
         self._samples += len(at_frame_rate)
         frames = self._frames.process(at_frame_rate)
         found: list[RawDetection] = []
-        gated = None
+        screened = None
         if len(frames):
             # Slots that were due before these frames came see none of them.
-            gated = self._gate.process(frames)
+            screened = self._screen.process(frames)
             self._history = np.concatenate([self._history[-RING:], frames])
             self._count += len(frames)
-            self._score = int(gated.levels[-1, :, 0].max())
-            for frame, candidate in gated.candidates:
+            self._score = int(screened.levels[-1, :, 0].max())
+            for frame, candidate in screened.candidates:
                 found += self._slots(2 * frame)
                 self._enqueue(candidate)
         found += self._slots(self._due())
@@ -232,12 +232,12 @@ class FixedDetector:
             self.taps.input += at_frame_rate.tolist()
             self.taps.frames += [tuple(words) for words in frames.tolist()]
             self.taps.detections += found
-            if gated is not None:
-                self.taps.candidates += [candidate for _, candidate in gated.candidates]
-                blocks = gated.blocks.reshape(len(frames), -1)
-                self.taps.gate += [
-                    GateTap(tuple(c), tuple(map(tuple, levels)))
-                    for c, levels in zip(blocks.tolist(), gated.levels.tolist(), strict=True)
+            if screened is not None:
+                self.taps.candidates += [candidate for _, candidate in screened.candidates]
+                blocks = screened.blocks.reshape(len(frames), -1)
+                self.taps.screen += [
+                    ScreenTap(tuple(c), tuple(map(tuple, levels)))
+                    for c, levels in zip(blocks.tolist(), screened.levels.tolist(), strict=True)
                 ]
         return found
 

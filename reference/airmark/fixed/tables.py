@@ -29,7 +29,7 @@ LOW_BANDS = 2
 RING = 152
 """Frames remembered."""
 LAGS = 4
-"""Of the gate, in repetitions."""
+"""Of the screen, in repetitions."""
 QUEUE = 4
 LOW_HANDICAP = 77
 """Q8, taken off what the lower bands alone say."""
@@ -103,7 +103,7 @@ class Rate(NamedTuple):
 
     @property
     def all_bands(self) -> int:
-        """How many bands the gate's group ``all`` has."""
+        """How many bands the screen's group ``all`` has."""
         return LOW_BANDS if self.hz == 8_000 else BANDS
 
 

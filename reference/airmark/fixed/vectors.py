@@ -23,7 +23,7 @@ import numpy.typing as npt
 from airmark.errors import AirmarkError
 from airmark.fixed import NUMERIC_VERSION
 from airmark.fixed.detector import DriftTap, FixedDetector, RawDetection, Taps
-from airmark.fixed.gate import Candidate
+from airmark.fixed.screen import Candidate
 from airmark.fixed.tables import LOW_BANDS
 
 Samples = npt.NDArray[np.int16]
@@ -36,7 +36,7 @@ FORMAT = 1
 WORD = 0xFFFFFFFF
 FIRST = 8
 """How many values of each stage are in the files."""
-STAGES = ("input", "frames", "gate", "candidates", "drift", "place", "confirm", "statistic", "peaks")
+STAGES = ("input", "frames", "screen", "candidates", "drift", "place", "confirm", "statistic", "peaks")
 """In the order of AM_TAP_INPUT and so on in airmark_internal.h."""
 
 
@@ -278,7 +278,7 @@ def stages(taps: Taps) -> dict[str, Words]:
     values: dict[str, Iterator[int]] = {
         "input": iter(taps.input),
         "frames": chain.from_iterable(taps.frames),
-        "gate": chain.from_iterable((*tap.blocks, *chain.from_iterable(tap.levels)) for tap in taps.gate),
+        "screen": chain.from_iterable((*tap.blocks, *chain.from_iterable(tap.levels)) for tap in taps.screen),
         "candidates": chain.from_iterable(map(of_candidate, taps.candidates)),
         "drift": chain.from_iterable(drifts),
         "place": chain.from_iterable(places),
@@ -358,7 +358,7 @@ def cases() -> tuple[Case, ...]:
             long,
             (Constant(20_000, 1, 32_767),),
         ),
-        Case("white-noise", "no mark: what the gate says of noise", two, long, (_hiss(long, 32_768),), early=True),
+        Case("white-noise", "no mark: what the screen says of noise", two, long, (_hiss(long, 32_768),), early=True),
         Case("last-bits", "noise of -1 and 0: the least level", two, long, (_hiss(long, 1),), early=True),
         Case("sawtooth", "a ramp of full scale that wraps", one, long, (Ramp(0, long, -32_768, 977),)),
         Case(

@@ -32,7 +32,7 @@ void airmark_reset(airmark_t *detector)
 {
     airmark_input_reset(detector);
     airmark_frames_reset(detector);
-    airmark_gate_reset(detector);
+    airmark_screen_reset(detector);
     memset(detector->queue, 0, sizeof detector->queue);
     memset(&detector->scratch, 0, sizeof detector->scratch);
     memset(detector->key_state, 0, sizeof detector->key_state);
@@ -220,7 +220,7 @@ size_t airmark_push(airmark_t *detector, const int16_t *samples, size_t count, s
         if (detector->fill == events[2]) {
             if (airmark_frames_make(detector)) {
                 advance_frame_start(detector);
-                airmark_gate(detector);
+                airmark_screen(detector);
             }
         } else if (detector->queued > 0 && (detector->fill == events[0] || detector->fill == events[1]) &&
                    work(detector, detection)) {

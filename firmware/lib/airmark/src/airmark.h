@@ -27,7 +27,7 @@
  * - No heap, no floating point, no global or static variable, nothing of libc but memcpy and memset. Any number of
  *   detectors side by side; one detector must not be used by two threads at once. Calls from an interrupt work but are
  *   long: let the interrupt collect samples and a task push them.
- * - Work is bounded whatever the sound: a frame every 16 ms costs a transform and the gate; two slots between frames
+ * - Work is bounded whatever the sound: a frame every 16 ms costs a transform and the screen; two slots between frames
  *   cost at most one step of a template or of a confirmation each. No 10 ms of sound hold more than two of these three.
  *   Measured costs: reference/README.md and tests/cost.
  * - Sample counts are 64 bits and start at config.first_sample.
@@ -71,10 +71,10 @@ extern "C" {
 #define AIRMARK_BANDS 4        /* parts of the spectrum with signs of their own */
 #define AIRMARK_FRAME_WORDS 14 /* 32-bit words of a one-bit frame, and 14 bits more */
 #define AIRMARK_RING 152       /* frames remembered: a mark's 128 and what confirming takes */
-#define AIRMARK_GATE_LAGS 4
+#define AIRMARK_SCREEN_LAGS 4
 #define AIRMARK_DRIFTS 17
 #define AIRMARK_QUEUE 4  /* candidates that may wait */
-#define AIRMARK_LEVELS 4 /* gate levels among which a candidate is the highest */
+#define AIRMARK_LEVELS 4 /* screen levels among which a candidate is the highest */
 #define AIRMARK_PAIRS 496
 #define AIRMARK_HISTORY 96
 
@@ -120,7 +120,7 @@ typedef struct {
     uint32_t frame; /* low 32 bits of the number of the mark's first frame */
     uint8_t key;
     uint8_t half;   /* 1: of a mark's first half */
-    uint16_t level; /* of the gate, 1/256 */
+    uint16_t level; /* of the screen, 1/256 */
 } airmark_place_t;
 
 typedef struct {
@@ -158,10 +158,10 @@ typedef struct {
     uint64_t frame_start; /* input sample at which the newest frame starts */
     uint16_t frame_fraction;
 
-    /* gate */
-    int8_t products[4][AIRMARK_GATE_LAGS][AIRMARK_BANDS];
-    int16_t blocks[AIRMARK_GATE_LAGS][AIRMARK_BANDS];
-    uint32_t planes[4][AIRMARK_GATE_LAGS][AIRMARK_BANDS][3];
+    /* screen */
+    int8_t products[4][AIRMARK_SCREEN_LAGS][AIRMARK_BANDS];
+    int16_t blocks[AIRMARK_SCREEN_LAGS][AIRMARK_BANDS];
+    uint32_t planes[4][AIRMARK_SCREEN_LAGS][AIRMARK_BANDS][3];
     uint16_t power[4][2][2]; /* by phase, whole or half, all bands or the lower two */
     uint16_t level;          /* highest level of all keys at the newest frame */
 

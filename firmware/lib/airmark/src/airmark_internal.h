@@ -57,7 +57,7 @@ enum {
 enum {
     AM_TAP_INPUT,
     AM_TAP_FRAMES,
-    AM_TAP_GATE,
+    AM_TAP_SCREEN,
     AM_TAP_CANDIDATES,
     AM_TAP_DRIFT,
     AM_TAP_PLACE,
@@ -579,9 +579,9 @@ void airmark_frames_add(airmark_t *detector, const int16_t *samples, uint32_t co
 bool airmark_frames_make(airmark_t *detector);
 uint32_t airmark_frames_transform(uint32_t work[256]);
 
-/* gate: after each frame; the level, and candidates into the queue. */
-void airmark_gate_reset(airmark_t *detector);
-void airmark_gate(airmark_t *detector);
+/* screen: after each frame; the level, and candidates into the queue. */
+void airmark_screen_reset(airmark_t *detector);
+void airmark_screen(airmark_t *detector);
 
 typedef enum { AM_GO_ON, AM_REFUSED, AM_PASSED } am_result_t;
 

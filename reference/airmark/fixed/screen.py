@@ -1,4 +1,4 @@
-"""Gate (SPEC 5): short lags, at every frame: where to look."""
+"""Screen (SPEC 5): short lags, at every frame: where to look."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Candidate(NamedTuple):
 
 
 class Gated(NamedTuple):
-    """What the gate says of some frames."""
+    """What the screen says of some frames."""
 
     blocks: Ints
     """c, (frames, LAGS, BANDS)."""
@@ -46,7 +46,7 @@ class Gated(NamedTuple):
     """Each with the number of the frame after which it is one, in their order."""
 
 
-class GateStage:
+class ScreenStage:
     """A running score over lags of 1 to LAGS repetitions, for marks that end with the newest frame."""
 
     def __init__(self, rate: Rate, columns: Sequence[tuple[int, ...]], spans: Sequence[Span]) -> None:

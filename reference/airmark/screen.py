@@ -1,4 +1,4 @@
-"""Stage 2, gate: a running score from the short lags, at every frame, for next to nothing.
+"""Stage 2, screen: a running score from the short lags, at every frame, for next to nothing.
 
 Short lags need no correction for clock drift and little memory. Their score decides, loosely, where the later stages
 look; its latest value is the level that ``Detector.score`` shows.
@@ -18,7 +18,7 @@ LAGS = 4
 """Longest lag, in repetitions."""
 
 
-class GateStage:
+class ScreenStage:
     """The self-normalised score over lags 1 to LAGS, for a mark that ends with the newest frame."""
 
     def __init__(self, grid: LagGrid, columns: list[Real]) -> None:

@@ -1,0 +1,85 @@
+#include "airmark_fifo.h"
+
+#include <string.h>
+
+airmark_status_t airmark_fifo_init(airmark_fifo_t *fifo, int16_t *samples, uint32_t size)
+{
+    if (!fifo || !samples || size == 0 || size > AIRMARK_FIFO_LARGEST || (size & (size - 1)) != 0) {
+        return AIRMARK_BAD_ARGUMENT;
+    }
+    memset(fifo, 0, sizeof *fifo);
+    fifo->samples = samples;
+    fifo->mask = size - 1;
+    return AIRMARK_OK;
+}
+
+uint32_t airmark_fifo_room(const airmark_fifo_t *fifo)
+{
+    if (AIRMARK_LOAD_ACQUIRE(&fifo->told) != fifo->lost) {
+        return 0;
+    }
+    return fifo->mask + 1 - (fifo->written - AIRMARK_LOAD_ACQUIRE(&fifo->consumed));
+}
+
+void airmark_fifo_lose(airmark_fifo_t *fifo, uint32_t count)
+{
+    const uint32_t most = UINT32_MAX - (fifo->lost - AIRMARK_LOAD_ACQUIRE(&fifo->told));
+    AIRMARK_STORE_RELEASE(&fifo->lost, fifo->lost + (count < most ? count : most));
+}
+
+static void copy(int16_t *to, const int16_t *from, uint32_t count, uint32_t stride)
+{
+    if (stride == 1) {
+        memcpy(to, from, count * sizeof *to);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        to[i] = from[(size_t)i * stride];
+    }
+}
+
+/* Puts samples where there is room for them. */
+static void put(airmark_fifo_t *fifo, const int16_t *samples, uint32_t count, uint32_t stride)
+{
+    const uint32_t at = fifo->written & fifo->mask;
+    const uint32_t before_end = fifo->mask + 1 - at;
+    const uint32_t first = count < before_end ? count : before_end;
+    copy(fifo->samples + at, samples, first, stride);
+    copy(fifo->samples, samples + (size_t)first * stride, count - first, stride);
+    AIRMARK_STORE_RELEASE(&fifo->written, fifo->written + count);
+}
+
+uint32_t airmark_fifo_write(airmark_fifo_t *fifo, const int16_t *samples, uint32_t count, uint32_t stride)
+{
+    const uint32_t room = airmark_fifo_room(fifo);
+    const uint32_t taken = count < room ? count : room;
+    if (taken > 0) {
+        put(fifo, samples, taken, stride);
+    }
+    if (count > room) {
+        airmark_fifo_lose(fifo, count - room);
+    }
+    return taken;
+}
+
+uint32_t airmark_fifo_peek(airmark_fifo_t *fifo, const int16_t **samples, uint32_t *lost)
+{
+    /* In this order: where there is a gap, `written` is then its place, as the producer does not move it meanwhile. */
+    const uint32_t all_lost = AIRMARK_LOAD_ACQUIRE(&fifo->lost);
+    const uint32_t count = AIRMARK_LOAD_ACQUIRE(&fifo->written) - fifo->consumed;
+    const uint32_t at = fifo->consumed & fifo->mask;
+    const uint32_t before_end = fifo->mask + 1 - at;
+    *samples = fifo->samples + at;
+    *lost = 0;
+    if (count == 0) {
+        *lost = all_lost - fifo->told;
+        AIRMARK_STORE_RELEASE(&fifo->told, all_lost);
+    }
+    return count < before_end ? count : before_end;
+}
+
+void airmark_fifo_consume(airmark_fifo_t *fifo, uint32_t count)
+{
+    const uint32_t there = AIRMARK_LOAD_ACQUIRE(&fifo->written) - fifo->consumed;
+    AIRMARK_STORE_RELEASE(&fifo->consumed, fifo->consumed + (count < there ? count : there));
+}

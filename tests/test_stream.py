@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from airmark.keys import Key
 from airmark.pattern import unit
 from airmark.profile import profile
 from airmark.stream import RateConverter, StreamEmbedder, causal_mark
+from memory import held
 
 RATES = (8000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000, 192_000)
 MARK = profile().mark_samples
@@ -263,12 +263,6 @@ def test_phases_of_next_to_nothing_are_finite(size: float):
 
 # Memory
 
-NOT_HELD = [
-    tracemalloc.Filter(False, "*stride_tricks*", domain=0),
-    tracemalloc.Filter(False, tracemalloc.__file__),
-]
-
-
 def test_memory_does_not_grow():
     """An hour of sound where AIRMARK_LONG=1, else 20 s."""
     rate = 16_000
@@ -279,14 +273,6 @@ def test_memory_does_not_grow():
         for _ in range(seconds):
             for block in np.array_split(second, 10):
                 assert np.isfinite(embedder.process(block)).all()
-
-    def held() -> int:
-        # Not what CPython keeps of the calls of sliding_window_view: up to 2,000 freed tuples, which a collection gives
-        # back, and the names of a method and of dictionary keys, made anew each time. They were the 46 kB of the first
-        # hour; without them it was 3,674 bytes.
-        gc.collect()
-        snapshot = tracemalloc.take_snapshot().filter_traces(NOT_HELD)
-        return sum(trace.size for trace in snapshot.traces)
 
     play(3)
     tracemalloc.start()

@@ -6,6 +6,8 @@ import json
 import os
 import sys
 import tracemalloc
+from array import array
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from itertools import islice
@@ -303,7 +305,7 @@ def as_type(samples: Samples, name: str) -> NDArray:
     return np.rint(samples * 32767).astype(np.int16) if name == "int16" else samples.astype(name)
 
 
-@settings(max_examples=24, deadline=None)
+@settings(max_examples=24)
 @given(
     seed=st.integers(0, 2**32 - 1),
     rate=st.sampled_from([8000, 16_000, 44_100, 48_000]),
@@ -351,6 +353,31 @@ def test_types_of_samples():
     assert found == detect((pcm / 32768.0).astype(np.float32), threshold=3.0)
     assert found == detect(np.stack([pcm, pcm], axis=1), threshold=3.0)
     assert found == detect(pcm[:, None], threshold=3.0)
+
+
+@pytest.mark.parametrize("engine", ["float", "fixed"])
+def test_buffers_are_taken_as_on_a_device(engine: str):
+    pcm = np.rint(marked() * 32_767).astype(np.int16)
+    wanted = detect(pcm, engine=engine)
+    assert len(wanted) == 1
+    data = pcm.astype("<i2").tobytes()
+    for buffer in (data, bytearray(data), memoryview(data)[:], array("h", data)):
+        assert detect(buffer, engine=engine) == wanted
+    for bad in (data[:-1], array("f", [0.0]), array("H", [0]), memoryview(array("h", data))[::2], 3, [1, 2], "text"):
+        with pytest.raises(AirmarkError, match="a buffer of sound holds whole 16-bit samples"):
+            Detector(keys()[0], RATE, engine=engine).process(bad)
+
+
+@pytest.mark.parametrize("engine", ["float", "fixed"])
+@pytest.mark.parametrize("rate", [RATE, 22_050])
+def test_samples_are_counted_from_the_first_ones_number(engine: str, rate: int):
+    (at_zero,) = detect(marked(rate), rate, engine=engine)
+    (later,) = detect(marked(rate), rate, engine=engine, first_sample=2**40)
+    assert later == replace(at_zero, sample=at_zero.sample + 2**40, time_s=later.time_s)
+    assert later.time_s == pytest.approx(later.sample / rate)
+    for wrong in (-1, 2**64):
+        with pytest.raises(AirmarkError, match=f"a first sample of {wrong}: give a number from 0 to"):
+            Detector(keys()[0], RATE, first_sample=wrong)
 
 
 def test_the_input_is_left_alone():
@@ -567,7 +594,7 @@ def test_engines_that_are_alike_bit_by_bit_have_one_threshold():
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_frames_do_not_depend_on_level(seed: int):
     x = np.random.default_rng(seed).standard_normal(2000) * 0.1
     p, gains = profile(), (1.0, 0.125, 8.0, 0.3)

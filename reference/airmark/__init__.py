@@ -13,12 +13,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from airmark.errors import AirmarkError
-from airmark.version import __version__
+from airmark.version import VERSION, __version__
 
 if TYPE_CHECKING:
     from airmark.channel import Channel
     from airmark.detector import Detection, Detector
     from airmark.embedder import Embedded, Embedder, Mark, embed
+    from airmark.fixed import NUMERIC_VERSION
     from airmark.keys import Key
     from airmark.keysearch import generate
     from airmark.profile import Profile
@@ -32,12 +33,15 @@ _HOMES = {
     "Embedder": "embedder",
     "Key": "keys",
     "Mark": "embedder",
+    "NUMERIC_VERSION": "fixed",
     "Profile": "profile",
     "StreamEmbedder": "stream",
     "embed": "embedder",
     "generate": "keysearch",
 }
 __all__ = [
+    "NUMERIC_VERSION",
+    "VERSION",
     "AirmarkError",
     "Channel",
     "Detection",

@@ -33,7 +33,11 @@ from airmark.screen import ScreenStage
 from airmark.template import TemplateStage
 
 if TYPE_CHECKING:
+    from array import array
+
     from airmark.fixed.detector import RawDetection
+
+    Pcm = bytes | bytearray | memoryview | array[int]
 
 ENGINES = ("full", "float", "fixed", "c")
 SCREEN_THRESHOLD = 1.2
@@ -53,7 +57,7 @@ class Detection:
     """A mark that was found."""
 
     sample: int
-    """First sample of the mark, counted from 0 at the input's rate and clock."""
+    """First sample of the mark, counted from the detector's ``first_sample``, at the input's rate and clock."""
     time_s: float
     """The same in seconds of the input's clock."""
     score: float
@@ -62,6 +66,8 @@ class Detection:
     """The receiver's clock against the sender's, positive when it runs fast."""
     key: int
     """Index of the key in ``Detector.keys``."""
+    early: bool = False
+    """Told from the mark's first half; place, score and drift are then the half's."""
 
 
 class Detector:
@@ -76,6 +82,7 @@ class Detector:
         false_alarms_per_day: float | None = None,
         engine: str | None = None,
         early: bool = False,
+        first_sample: int = 0,
     ) -> None:
         """Listen for marks.
 
@@ -84,9 +91,9 @@ class Detector:
         engines round it up to 1/256 and take none under 1. engine: one of ENGINES; None: that of ``default_engine``.
         early: report a mark a second before its end where its first half is enough; place, score and drift are then the
         half's, and the place may be a hop further off. No clean mark's half scores more than about 6.7: with five keys
-        or more at one false alarm a year nothing is told early. Raises AirmarkError for keys of several profiles, a
-        rate out of range, an engine unknown, not built or not made for such keys, and a threshold that is no number or
-        given in both ways.
+        or more at one false alarm a year nothing is told early. first_sample: number of the first sample. Raises
+        AirmarkError for keys of several profiles, a rate or a first sample out of range, an engine unknown, not built
+        or not made for such keys, and a threshold that is no number or given in both ways.
         """
         self.keys = [keys] if isinstance(keys, Key) else list(keys)
         if not self.keys:
@@ -107,8 +114,12 @@ class Detector:
         if not np.isfinite(threshold):
             raise AirmarkError(f"a threshold of {threshold} is no score: give a number, such as 6.5")
         self.threshold = threshold
-        self._integers = _Integers(self.keys, rate, threshold, engine, early) if engine in _INTEGER_ENGINES else None
-        if self._integers is not None:
+        if not 0 <= first_sample < 1 << 64:
+            raise AirmarkError(f"a first sample of {first_sample}: give a number from 0 to 2^64 - 1")
+        self.first_sample = first_sample
+        self._integers: _Integers | None = None
+        if engine in _INTEGER_ENGINES:
+            self._integers = _Integers(self.keys, rate, threshold, engine, early, first_sample)
             return
         columns = [k.columns for k in self.keys]
         self._input = InputStage(rate, self.profile)
@@ -122,7 +133,7 @@ class Detector:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all sound: the next sample is sample 0."""
+        """Forget all sound: the next sample is number ``first_sample``."""
         if self._integers is not None:
             self._integers.reset()
             return
@@ -139,15 +150,24 @@ class Detector:
         """A running level: the first stage's score (short lags only), the highest of all keys; 0 before it has one."""
         return float(self._whole.level.max()) if self._integers is None else self._integers.raw.score_q8 / 256
 
-    def process(self, samples: npt.NDArray[Any]) -> list[Detection]:
+    @property
+    def dropped(self) -> int:
+        """Candidates that could not be looked at in time since the last reset; 0 but for the integer engines."""
+        return 0 if self._integers is None else self._integers.raw.dropped
+
+    def process(self, samples: npt.NDArray[Any] | Pcm) -> list[Detection]:
         """Take the next samples; returns the marks now certain, in order of their place.
 
         Only an early one may come before another key's that began up to a second before it; the integer engines give
         marks in the order in which they became certain.
 
-        samples: (n,) or (n, channels), int16 or float of full scale 1; channels are averaged. However the stream is
-        cut into calls, the detections are the same. Raises AirmarkError where a sample is not finite.
+        samples: (n,) or (n, channels), int16 or float of full scale 1; channels are averaged. Or, as on a device, any
+        object with the buffer protocol, of 16-bit samples of one channel, little-endian. However the stream is cut into
+        calls, the detections are the same. Raises AirmarkError where a sample is not finite, or a buffer of another
+        kind.
         """
+        if not isinstance(samples, np.ndarray):
+            samples = _from_buffer(samples)
         if samples.dtype != np.int16 and not np.isfinite(samples).all():
             raise AirmarkError("the sound has samples that are not finite (NaN or infinite): repair it first")
         if self._integers is not None:
@@ -179,15 +199,26 @@ class Detector:
                     self._told_early[key] = peak.frame
                 elif abs(peak.frame - self._told_early[key]) <= frames // 2:
                     continue
-                found.append(self._detection(peak, key))
+                found.append(self._detection(peak, key, span is not self._whole))
         return sorted(found, key=lambda d: d.sample)
 
-    def _detection(self, peak: Peak, key: int) -> Detection:
+    def _detection(self, peak: Peak, key: int, early: bool) -> Detection:
         p = self.profile
         # A frame agrees best with a block when the middles of their stretches coincide: a quarter of a frame early.
         sample = ((peak.frame + peak.offset()) * p.hop + (p.fft - p.hop) / 2) * self.rate / p.rate
-        at = max(0, round(sample))
-        return Detection(at, at / self.rate, peak.confirmed.score, peak.confirmed.drift_ppm, key)
+        at = self.first_sample + max(0, round(sample))
+        return Detection(at, at / self.rate, peak.confirmed.score, peak.confirmed.drift_ppm, key, early)
+
+
+def _from_buffer(samples: Pcm) -> npt.NDArray[np.int16]:
+    """What a buffer of bytes or of int16 holds. Raises AirmarkError for any other."""
+    try:
+        view = memoryview(samples)
+    except TypeError:
+        view = memoryview(b"?")
+    if view.format not in ("h", "<h", "B") or view.nbytes % 2 or not view.contiguous:
+        raise AirmarkError("a buffer of sound holds whole 16-bit samples: array('h'), bytes, bytearray or a memoryview")
+    return np.frombuffer(view, "<i2").astype(np.int16, copy=False)
 
 
 class _Span:
@@ -249,6 +280,10 @@ class RawEngine(Protocol):
     @property
     def score_q8(self) -> int:
         """The running level."""
+
+    @property
+    def dropped(self) -> int:
+        """Candidates that could not be looked at in time."""
 
     def push(self, samples: npt.NDArray[np.int16]) -> list[RawDetection]:
         """Take the next samples (n,) of one channel."""
@@ -336,7 +371,9 @@ class PcmStage:
 class _Integers:
     """An integer engine under a Detector: 16-bit samples for it, its detections as others are."""
 
-    def __init__(self, keys: Sequence[Key], rate: int, threshold: float, engine: str, early: bool) -> None:
+    def __init__(
+        self, keys: Sequence[Key], rate: int, threshold: float, engine: str, early: bool, first_sample: int
+    ) -> None:
         """engine: a name in _INTEGER_ENGINES; the rest as Detector has it."""
         from airmark.fixed.detector import LEAST_THRESHOLD, MOST_THRESHOLD, key_columns
 
@@ -345,7 +382,10 @@ class _Integers:
         self.flushed = FLUSH_FRAMES * profile.hop * self.pcm.rate // profile.rate
         limited = min(max(ceil(threshold * 256), LEAST_THRESHOLD), MOST_THRESHOLD)
         columns = [key_columns(key) for key in keys]
-        self.raw = _INTEGER_ENGINES[engine]()(columns, self.pcm.rate, early=early, threshold_q8=limited)
+        # At the engine's own rates it counts itself, to the last bit as on a device.
+        self.first_sample, first = (0, first_sample) if rate == self.pcm.rate else (first_sample, 0)
+        options = {"early": early, "threshold_q8": limited, "first_sample": first}
+        self.raw = _INTEGER_ENGINES[engine]()(columns, self.pcm.rate, **options)
 
     def reset(self) -> None:
         """Forget all sound."""
@@ -365,4 +405,5 @@ class _Integers:
 
     def _detection(self, raw: RawDetection) -> Detection:
         at = raw.sample if self.rate == self.pcm.rate else round(raw.sample * self.rate / self.pcm.rate)
-        return Detection(at, at / self.rate, raw.score_q8 / 256, raw.drift_ppm_q4 / 16, raw.key)
+        at += self.first_sample
+        return Detection(at, at / self.rate, raw.score_q8 / 256, raw.drift_ppm_q4 / 16, raw.key, raw.early)

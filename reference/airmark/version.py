@@ -6,3 +6,5 @@ try:
     __version__ = version("airmark")
 except PackageNotFoundError:  # run from a source tree that was never installed
     __version__ = "0+unknown"
+VERSION = __version__
+"""The same, by the name that a device's module has it under."""

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Write the C code that lets Python call the detector: generate.py HEADER OUTPUT.
+"""Write the C code that lets Python call the detector: generate.py HEADER... OUTPUT.
 
-All that cffi must be told is read from the header, so that no declaration stands twice. The compiler holds the rest to
+All that cffi must be told is read from the headers, so that no declaration stands twice. The compiler holds the rest to
 it: sizes and offsets of structures, values of macros, types of functions.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import cffi
@@ -20,13 +21,13 @@ def declarations(header: str) -> str:
     """What of the header's text cffi understands, in its words.
 
     Macros with a value become constants: those that the build can set, and expressions, with the compiler's value.
-    The detector's state keeps nothing but its size. Comments, conditions and macros with arguments are left out.
+    The states of detector and gate keep nothing but their size. Comments, conditions and macros with arguments are left out.
     """
     text = re.sub(r"/\*.*?\*/", " ", header, flags=re.DOTALL)
     text = re.sub(r"//.*", "", text).replace("\\\n", " ")
     text = re.sub(r"^#ifdef __cplusplus$.*?^#endif$", "", text, flags=re.DOTALL | re.MULTILINE)
-    state = re.compile(r"typedef struct \{(?:(?!typedef).)*\} airmark_t;", re.DOTALL)
-    text = state.sub("typedef struct { ...; } airmark_t;", text)
+    state = re.compile(r"typedef struct \{(?:(?!typedef).)*\} (airmark_(?:gate_)?t);", re.DOTALL)
+    text = state.sub(r"typedef struct { ...; } \1;", text)
     lines = []
     depth = 0
     for line in text.splitlines():
@@ -48,13 +49,15 @@ def declarations(header: str) -> str:
     return "\n".join(lines)
 
 
-def main(header: Path, output: Path) -> None:
-    """Write the module's C code for that header."""
+def main(headers: Sequence[Path], output: Path) -> None:
+    """Write the module's C code for those headers, in their order."""
     ffi = cffi.FFI()
-    ffi.cdef(declarations(header.read_text(encoding="utf-8")))
-    ffi.set_source(MODULE, f'#include "{header.name}"')
+    for header in headers:
+        ffi.cdef(declarations(header.read_text(encoding="utf-8")))
+    ffi.set_source(MODULE, "\n".join(f'#include "{header.name}"' for header in headers))
     ffi.emit_c_code(str(output))
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    *given, written = map(Path, sys.argv[1:])
+    main(given, written)

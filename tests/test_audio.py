@@ -13,7 +13,7 @@ import av
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from airmark import audio
@@ -198,7 +198,6 @@ def test_tags_and_mode_are_kept(tmp_path: Path) -> None:
 # --- quantising ---
 
 
-@settings(deadline=None)
 @given(st.sampled_from(sorted(BITS)), st.data())
 def test_grid_values_are_their_own_rounding(sample_type: str, data: st.DataObject) -> None:
     scale = 2 ** (BITS[sample_type] - 1)
@@ -206,7 +205,6 @@ def test_grid_values_are_their_own_rounding(sample_type: str, data: st.DataObjec
     assert quantise(values, sample_type).tobytes() == values.tobytes()
 
 
-@settings(deadline=None)
 @given(st.sampled_from(TYPES), st.lists(st.floats(-0.99, 0.99), min_size=1))
 def test_quantise_takes_the_nearest_and_is_idempotent(sample_type: str, values: list[float]) -> None:
     samples = np.array(values).reshape(-1, 1)
@@ -514,7 +512,6 @@ def test_blocks_are_the_whole_whatever_their_size(tmp_path: Path, suffix: str) -
         np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 30)), st.integers(1, 25))
 def test_in_blocks(lengths: list[int], frames: int) -> None:
     total = sum(lengths)
@@ -560,7 +557,6 @@ class Dripping(io.RawIOBase):
         return min(len(data), self.sizes[0])
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=600), st.integers(1, 4), st.integers(1, 40), st.lists(st.integers(1, 50), min_size=1))
 def test_raw_pipes(data: bytes, channels: int, frames: int, sizes: list[int]) -> None:
     whole = len(data) - len(data) % (2 * channels)

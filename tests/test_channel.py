@@ -124,7 +124,7 @@ def test_impossible_rooms_are_refused(arguments: tuple[float, float, int], says:
 # --- noise ---
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     snr=st.floats(-20, 60),
     seed=st.integers(0, 2**32),

@@ -296,7 +296,7 @@ def test_power_is_of_the_mix_where_it_sounds(rate: int):
     assert embedder._power(burst, rate) == pytest.approx(1 / 20, rel=0.01)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     limit=st.integers(-250, -10).map(lambda quarters: quarters / 4 + 0.1),
     target=st.integers(-24, 2),

@@ -250,7 +250,6 @@ cases = st.builds(
 @pytest.mark.parametrize("rate", sorted(RATES))
 @settings(
     max_examples=-(-TOTAL // (CASE_S * sum(RATES))),
-    deadline=None,
     derandomize="AIRMARK_SAMPLES" not in os.environ,
     database=None,
     # The message tells all; a smaller case would take minutes to find.

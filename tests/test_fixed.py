@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -705,7 +705,6 @@ def one_score(q: int, v: int, t: int) -> int:
     return floor(Fraction((root - 2**19) * 3072, skew)) + floor(Fraction(skew * 10_923, 2**28))
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), alike=st.sampled_from([0.0, 0.1, 0.5, 1.0]))
 def test_score(seed: int, alike: float):
     """By definition, and the float engine's of the same pairs but for rounding."""

@@ -107,7 +107,7 @@ def test_keys_of_one_profile():
 # The file
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(SHAPES, st.integers(0, 2**32), st.dictionaries(st.text(max_size=9), st.floats(0, 100)))
 def test_saved_is_loaded(tmp_path_factory, shape, seed, bounds):
     path = tmp_path_factory.mktemp("keys") / "mine.json"
@@ -232,7 +232,7 @@ JUNK = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from([*content()]), JUNK, st.integers(0, 900), st.binary(max_size=3))
 def test_a_mutated_file_is_a_key_or_an_airmark_error(tmp_path_factory, field, junk, at, data):
     path = tmp_path_factory.getbasetemp() / "mutated.json"

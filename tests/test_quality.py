@@ -82,7 +82,7 @@ def test_silence():
     assert added.zimtohrli < 4
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     rate=st.sampled_from([8000, 11_025, 16_000, 44_100, 48_000, 96_000, 192_000]),
     seconds=st.floats(0, 0.4),

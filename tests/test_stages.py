@@ -68,7 +68,7 @@ def bands() -> NDArray[np.int64]:
 # Limiter
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 4, 32]))
 def test_a_mark_is_lowered_smoothly_and_only_where_it_must(seed: int, reach: int):
     rng = np.random.default_rng(seed)

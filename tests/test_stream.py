@@ -141,7 +141,7 @@ def whole(rate: int) -> Samples:
     return run(stereo(rate, 1.5), rate)[0]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     seed=st.integers(0, 2**32 - 1),
     rate=st.sampled_from([8000, 11_025, 16_000, 44_100]),

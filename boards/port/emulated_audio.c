@@ -1,0 +1,84 @@
+/*
+ * The microphone of QEMU's cores: a timer's interrupt takes the place of DMA's, and a file that of sound, "input" in the
+ * emulator's working folder: 16-bit samples, little-endian, of the rate that the program asks for. The whole path from
+ * interrupt to task is that of a board.
+ *
+ * This microphone has no clock of its own: where there is no room for a block it waits. So a slow computer loses nothing,
+ * and the detections are the same each time. The end of the file ends the sound.
+ */
+#include <semihost.h>
+
+#include "airmark_fifo.h"
+#include "audio.h"
+#include "board.h"
+#include "emulated_timer.h"
+#include "port.h"
+
+#ifndef PORT_AUDIO_FIFO
+#define PORT_AUDIO_FIFO 512 /* samples */
+#endif
+#define BLOCK 160    /* samples that an interrupt brings */
+#define TICKS 2000u  /* from one to the next, 0.2 ms at most */
+
+static int16_t fifo_samples[PORT_AUDIO_FIFO];
+static airmark_fifo_t fifo;
+static int file;
+static bool ended; /* the interrupt writes it after the last samples */
+
+void port_timer_interrupt(void)
+{
+    static int16_t block[BLOCK];
+    size_t missing;
+    if (AIRMARK_LOAD_ACQUIRE(&ended) || airmark_fifo_room(&fifo) < BLOCK) {
+        return;
+    }
+    missing = sys_semihost_read(file, block, sizeof block); /* bytes */
+    airmark_fifo_write(&fifo, block, (uint32_t)((sizeof block - missing) / sizeof block[0]), 1);
+    if (missing) {
+        AIRMARK_STORE_RELEASE(&ended, true);
+    }
+}
+
+bool port_audio_start(uint32_t rate)
+{
+    file = sys_semihost_open("input", SH_OPEN_R_B);
+    if (rate == 0 || file < 0 || airmark_fifo_init(&fifo, fifo_samples, PORT_AUDIO_FIFO) != AIRMARK_OK) {
+        return false;
+    }
+    port_timer_start(TICKS);
+    return true;
+}
+
+static bool nothing_new(void)
+{
+    return airmark_fifo_room(&fifo) == PORT_AUDIO_FIFO && !ended;
+}
+
+uint32_t port_audio_read(const int16_t **samples, uint32_t *lost)
+{
+    for (;;) {
+        const bool last = AIRMARK_LOAD_ACQUIRE(&ended); /* before the FIFO: what it holds now is then all */
+        const uint32_t count = airmark_fifo_peek(&fifo, samples, lost);
+        if (count || *lost || last) {
+            return count;
+        }
+        port_sleep_while(nothing_new);
+    }
+}
+
+void port_audio_done(uint32_t count)
+{
+    airmark_fifo_consume(&fifo, count);
+}
+
+/* The lamp is a line. */
+void port_led(bool on)
+{
+    static const char lines[2][9] = {"led off\n", "led on\n"};
+    port_write(lines[on], on ? 7 : 8);
+}
+
+int main(void)
+{
+    return port_start() ? port_main() : 2;
+}

@@ -1,0 +1,221 @@
+/*
+ * detector: listens to the board's microphone and tells the marks it finds.
+ *
+ * The keys come from a header that "airmark export KEY.json keys.h" writes; put it where the compiler looks, or name
+ * another with -DDETECTOR_KEYS='"other.h"'. demo_key.h beside this file has the key of "airmark demo", which is public.
+ *
+ * Output, lines of a word and fields:
+ *
+ *     detector airmark=0.1.0 rate=16000 keys=1 threshold=6.316
+ *     detection sample=48123 seconds=3.007 score=8.211 drift_ppm=-12.31 key=0 early=0
+ *     lost sample=51200 count=160        samples that the board could not take, and where; see below
+ *     dropped count=1                    candidates that the detector could not look at in time, in all, when it changes
+ *     end samples=96000 lost=0           only where the sound can end
+ *
+ * The lamp is lit for a second from each detection on. Score and drift are rounded; both can be had back, as they are
+ * multiples of 1/256 and 1/16.
+ *
+ * Where samples are lost the detector gets zeros in their place, so that its sample numbers stay true, but no more than it
+ * takes to decide on all it has heard; from there on it begins anew at the first sample after the gap.
+ *
+ * Macros: DETECTOR_EARLY 1: tell a mark from its first half too; DETECTOR_THRESHOLD_Q8, the lowest score told.
+ */
+#include "airmark.h"
+#include "audio.h"
+#include "board.h"
+
+#ifndef DETECTOR_KEYS
+#ifdef __has_include
+#if !__has_include("keys.h")
+#error "detector: no keys: run 'airmark export KEY.json keys.h' and put keys.h on the include path, or set DETECTOR_KEYS"
+#endif
+#endif
+#define DETECTOR_KEYS "keys.h"
+#endif
+#include DETECTOR_KEYS
+
+#ifndef DETECTOR_EARLY
+#define DETECTOR_EARLY 0
+#endif
+#ifndef DETECTOR_THRESHOLD_Q8
+#define DETECTOR_THRESHOLD_Q8 AIRMARK_DEFAULT_THRESHOLD_Q8
+#endif
+
+#define RATE 16000u
+#define KEYS (sizeof airmark_keys / sizeof airmark_keys[0])
+#define PIECE 160u            /* samples pushed before their place is given back: 10 ms */
+#define DECIDED (96u * 256u)  /* samples after which it has decided on all it heard: as Detector.flush in Python */
+#define LIT RATE              /* samples */
+
+static airmark_t detector;
+static airmark_config_t config = AIRMARK_CONFIG(RATE, airmark_keys, (uint8_t)KEYS);
+static uint64_t now;  /* number of the next sample */
+static uint64_t lost; /* in all */
+static uint32_t lit;  /* samples until the lamp goes out */
+static uint16_t dropped;
+
+/* A line in the making. */
+static char line[144];
+static size_t length;
+
+static void text(const char *word)
+{
+    while (*word) {
+        line[length++] = *word++;
+    }
+}
+
+/* At least so many digits. */
+static void number(uint64_t value, unsigned least)
+{
+    char digits[20];
+    unsigned count = 0;
+    while (value || count < least) {
+        digits[count++] = (char)('0' + value % 10);
+        value /= 10;
+    }
+    while (count) {
+        line[length++] = digits[--count];
+    }
+}
+
+static void field(const char *name, uint64_t value)
+{
+    text(name);
+    number(value, 1);
+}
+
+/* value / unit to that many places, rounded to the nearest. */
+static void decimal(const char *name, uint64_t value, uint32_t unit, unsigned places)
+{
+    uint32_t scale = 1;
+    for (unsigned i = 0; i < places; i++) {
+        scale *= 10;
+    }
+    value = value / unit * scale + (value % unit * scale + unit / 2) / unit;
+    field(name, value / scale);
+    text(".");
+    number(value % scale, places);
+}
+
+static void end_line(void)
+{
+    line[length++] = '\n';
+    port_write(line, length);
+    length = 0;
+}
+
+static uint32_t magnitude(int32_t value)
+{
+    return value < 0 ? 0u - (uint32_t)value : (uint32_t)value;
+}
+
+static void tell(const airmark_detection_t *detection)
+{
+    field("detection sample=", detection->sample);
+    decimal(" seconds=", detection->sample, RATE, 3);
+    decimal(detection->score_q8 < 0 ? " score=-" : " score=", magnitude(detection->score_q8), 256, 3);
+    decimal(detection->drift_ppm_q4 < 0 ? " drift_ppm=-" : " drift_ppm=", magnitude(detection->drift_ppm_q4), 16, 2);
+    field(" key=", detection->key);
+    field(" early=", detection->early);
+    end_line();
+}
+
+static void push(const int16_t *samples, uint32_t count)
+{
+    uint32_t at = 0;
+    while (at < count) {
+        airmark_detection_t detection;
+        bool found;
+        const uint32_t taken = (uint32_t)airmark_push(&detector, samples + at, count - at, 1, &detection, &found);
+        at += taken;
+        now += taken;
+        if (lit) {
+            lit -= taken < lit ? taken : lit;
+            if (!lit) {
+                port_led(false);
+            }
+        }
+        if (found) {
+            if (!lit) {
+                port_led(true);
+            }
+            lit = LIT;
+            tell(&detection);
+        }
+    }
+    if (dropped != airmark_dropped(&detector)) {
+        dropped = airmark_dropped(&detector);
+        field("dropped count=", dropped);
+        end_line();
+    }
+}
+
+static airmark_status_t begin(void)
+{
+    config.first_sample = now;
+    dropped = 0;
+    return airmark_init(&detector, &config);
+}
+
+static void skip(uint32_t count)
+{
+    static const int16_t silence[PIECE];
+    uint32_t zeros = count < DECIDED ? count : DECIDED;
+    field("lost sample=", now);
+    field(" count=", count);
+    end_line();
+    lost += count;
+    count -= zeros;
+    while (zeros) {
+        const uint32_t piece = zeros < PIECE ? zeros : PIECE;
+        push(silence, piece);
+        zeros -= piece;
+    }
+    if (count) {
+        now += count;
+        (void)begin(); /* with a configuration that was good before */
+    }
+}
+
+int port_main(void)
+{
+    airmark_status_t status;
+    config.early = DETECTOR_EARLY;
+    config.threshold_q8 = DETECTOR_THRESHOLD_Q8;
+    status = begin();
+    if (status != AIRMARK_OK) {
+        text("detector: the configuration has ");
+        text(airmark_status_text(status));
+        end_line();
+        return 1;
+    }
+    if (!port_audio_start(RATE)) {
+        text("detector: the microphone does not start; see the board's file in boards/port");
+        end_line();
+        return 1;
+    }
+    text("detector airmark=" AIRMARK_VERSION);
+    field(" rate=", RATE);
+    field(" keys=", KEYS);
+    decimal(" threshold=", config.threshold_q8, 256, 3);
+    end_line();
+    for (;;) {
+        const int16_t *samples;
+        uint32_t gap;
+        uint32_t count = port_audio_read(&samples, &gap);
+        if (gap) {
+            skip(gap);
+        } else if (count) {
+            count = count < PIECE ? count : PIECE;
+            push(samples, count);
+            port_audio_done(count);
+        } else {
+            break;
+        }
+    }
+    field("end samples=", now);
+    field(" lost=", lost);
+    end_line();
+    return 0;
+}

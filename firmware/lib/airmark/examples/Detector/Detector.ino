@@ -16,7 +16,7 @@ static airmark_config_t config = AIRMARK_CONFIG(RATE, airmark_keys, sizeof airma
 static airmark_fifo_t fifo;
 static int16_t waiting[4096];  // a quarter of a second: so long loop() may be away
 static uint64_t position;      // of the next sample to be pushed
-static uint32_t lit;           // when the LED was lit, ms
+static unsigned long lit;      // when the LED was lit, ms
 
 void setup() {
   Serial.begin(115200);

@@ -1,0 +1,451 @@
+"""The library as packages: each manifest by its system's rules, each build with what there is of the system, the guide.
+
+What ESP-IDF, Zephyr and Arduino do is done by stand-ins (tests/packages) and by those of their tools that PyPI has.
+Skipped where a tool is missing, unless the environment variable CI is set.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+from airmark import Key, embed
+from airmark.cli import main
+
+TOP = Path(__file__).parents[1]
+LIBRARY = TOP / "firmware/lib/airmark"
+GUIDE = TOP / "firmware/README.md"
+PLATFORM = TOP / "boards/platformio"
+STANDINS = Path(__file__).with_name("packages")
+SKETCH = LIBRARY / "examples/Detector"
+WARNINGS = [f"-W{name}" for name in ("all", "extra", "conversion", "sign-conversion", "shadow", "cast-qual", "error")]
+STRICT = [*WARNINGS, "-pedantic"]
+CORTEX_M4 = ["-mcpu=cortex-m4", "-mthumb", "--specs=picolibc.specs"]
+MARK_S = 3.0
+# Commands of this environment first, as the guide's reader has them.
+ENVIRONMENT = os.environ | {
+    "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+    "AIRMARK": str(TOP),
+    "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
+}
+
+
+def needed(*tools: str) -> None:
+    """Skip where commands, or modules (with a dot before their names), are missing."""
+    found = {
+        tool: importlib.util.find_spec(tool[1:]) if tool[0] == "." else shutil.which(tool, path=ENVIRONMENT["PATH"])
+        for tool in tools
+    }
+    missing = [tool.removeprefix(".") for tool in tools if not found[tool]]
+    if missing and not os.environ.get("CI"):
+        pytest.skip(f"missing: {', '.join(missing)}; first: reference/install emulators boards")
+
+
+def run(*command: object, cwd: Path | None = None, **options: object) -> str:
+    """What a command prints; it has to succeed."""
+    words = [str(word) for word in command]
+    done = subprocess.run(
+        words, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=240, **options
+    )
+    assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def refused(*command: object) -> str:
+    """What a command that has to fail says."""
+    words = [str(word) for word in command]
+    done = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode != 0
+    return " ".join(done.stderr.split())
+
+
+def sources() -> set[str]:
+    return {path.stem for path in (LIBRARY / "src").glob("*.c")}
+
+
+def properties(path: Path) -> dict[str, str]:
+    """Of Arduino's library.properties."""
+    lines = [line for line in path.read_text("utf-8").splitlines() if line and not line.startswith("#")]
+    return {name: value for name, _, value in (line.partition("=") for line in lines)}
+
+
+# Versions
+
+
+def versions() -> dict[str, str]:
+    lines = {
+        LIBRARY / "src/airmark.h": r'#define AIRMARK_VERSION "(.*)"',
+        LIBRARY / "library.json": r'  "version": "(.*)",',
+        LIBRARY / "library.properties": r"version=(.*)",
+        LIBRARY / "idf_component.yml": r'version: "(.*)"',
+        TOP / "pyproject.toml": r'version = "(.*)"',
+        TOP / "firmware/CHANGELOG.md": r"## (\S+)",
+    }
+    return {
+        path.name: re.findall(f"^{line}$", path.read_text("utf-8"), re.MULTILINE)[0] for path, line in lines.items()
+    }
+
+
+def test_there_is_one_version():
+    assert len(set(versions().values())) == 1, versions()
+    assert re.fullmatch(r"\d+\.\d+\.\d+", versions()["airmark.h"])
+
+
+def test_the_changelog_tells_the_numeric_version():
+    header = (LIBRARY / "src/airmark.h").read_text("utf-8")
+    (numeric,) = re.findall(r"^#define AIRMARK_NUMERIC_VERSION (\d+)$", header, re.MULTILINE)
+    newest = re.split(r"^## ", (TOP / "firmware/CHANGELOG.md").read_text("utf-8"), flags=re.MULTILINE)[1]
+    assert f"AIRMARK_NUMERIC_VERSION {numeric}" in newest
+
+
+def test_the_licence_goes_with_the_folder():
+    assert (LIBRARY / "LICENSE").read_bytes() == (TOP / "LICENSE").read_bytes()
+
+
+# Sound
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the key that the example has, as anyone makes it."""
+    folder = tmp_path_factory.mktemp("keys")
+    assert main(["keygen", str(folder / "key.json"), "--seed", "1"]) == 0
+    assert main(["export", str(folder / "key.json"), str(folder / "keys.h")]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def marked(keys: Path) -> bytes:
+    """The clip of the demo with a mark of that key, raw s16 at 16 kHz."""
+    host, rate = soundfile.read(TOP / "reference/airmark/data/demo.flac")
+    samples = embed(host, rate, Key.load(keys / "key.json"), at=[MARK_S], judge=False).samples[:, 0]
+    return np.rint(np.clip(soxr.resample(samples, rate, 16_000), -1, 1) * 32767).astype("<i2").tobytes()
+
+
+def hears(printed: str) -> bool:
+    """Whether one mark is told, and at its place."""
+    places = [int(place) for place in re.findall(r"mark at (\d+) ms", printed)]
+    return len(places) == 1 and abs(places[0] - 1000 * MARK_S) < 50
+
+
+# Plain CMake
+
+
+def cmake(source: Path, build: Path, *options: str) -> Path:
+    needed("cmake", "ninja", "cc")
+    run("cmake", "-S", source, "-B", build, "-G", "Ninja", *options)
+    run("cmake", "--build", build)
+    return build
+
+
+def used(program: Path, marked: bytes) -> str:
+    """What tests/packages/use.c prints, where it hears the mark."""
+    done = subprocess.run([program], input=marked, capture_output=True, check=True, timeout=60)
+    printed = done.stdout.decode()
+    assert hears(printed)
+    return printed.splitlines()[0]
+
+
+USE = """
+cmake_minimum_required(VERSION 3.18)
+project(use C)
+{found}
+add_executable(use "{use}")
+target_include_directories(use PRIVATE "{keys}")
+target_link_libraries(use PRIVATE airmark::airmark)
+"""
+
+
+def project(folder: Path, keys: Path, found: str) -> Path:
+    folder.mkdir()
+    (folder / "CMakeLists.txt").write_text(USE.format(found=found, use=STANDINS / "use.c", keys=keys))
+    return folder
+
+
+def test_cmake_installs_what_find_package_finds(keys: Path, marked: bytes, tmp_path: Path):
+    settings = ("-DAIRMARK_MAX_KEYS=3", "-DAIRMARK_RESAMPLE=OFF", f"-DCMAKE_INSTALL_PREFIX={tmp_path / 'there'}")
+    build = cmake(LIBRARY, tmp_path / "library", *settings)
+    run("cmake", "--install", build)
+    installed = {path.name for path in (tmp_path / "there/include").iterdir()}
+    assert installed == {path.name for path in (LIBRARY / "src").glob("*.h")} - {"airmark_internal.h"}
+    archive = run("ar", "t", build / "libairmark.a").split()
+    assert {Path(name).name.split(".")[0] for name in archive} == sources()
+
+    major, minor, _ = versions()["airmark.h"].split(".")
+    own = project(tmp_path / "own", keys, f"find_package(airmark {major}.{minor} CONFIG REQUIRED)")
+    found = cmake(own, tmp_path / "build", f"-DCMAKE_PREFIX_PATH={tmp_path / 'there'}")
+    assert used(found / "use", marked) == "keys 3 3, resample 0 0"
+
+    other = project(tmp_path / "other", keys, f"find_package(airmark {major}.{int(minor) + 1} CONFIG REQUIRED)")
+    said = refused("cmake", "-S", other, "-B", tmp_path / "never", f"-DCMAKE_PREFIX_PATH={tmp_path / 'there'}")
+    assert f"version: {versions()['airmark.h']}" in said
+
+
+def test_cmake_takes_the_folder_as_a_subdirectory(keys: Path, marked: bytes, tmp_path: Path):
+    own = project(tmp_path / "own", keys, f'set(AIRMARK_MAX_KEYS 255)\nadd_subdirectory("{LIBRARY}" airmark)')
+    build = cmake(own, tmp_path / "build", "-DAIRMARK_DSP=OFF")
+    assert used(build / "use", marked) == "keys 255 255, resample 1 1"
+    # Whatever includes it: it installs nothing of its own.
+    assert not (build / "airmark/airmark-config-version.cmake").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("AIRMARK_MAX_KEYS=0", "airmark: AIRMARK_MAX_KEYS is '0'; give a number from 1 to 255"),
+        ("AIRMARK_MAX_KEYS=256", "airmark: AIRMARK_MAX_KEYS is '256'; give a number from 1 to 255"),
+        ("AIRMARK_DSP=1", "airmark: AIRMARK_DSP is '1'; give AUTO, ON or OFF"),
+    ],
+)
+def test_cmake_refuses_wrong_settings(setting: str, message: str, tmp_path: Path):
+    needed("cmake", "ninja", "cc")
+    assert message in refused("cmake", "-S", LIBRARY, "-B", tmp_path, "-G", "Ninja", f"-D{setting}")
+
+
+# ESP-IDF and Zephyr
+
+
+def configured(kconfig: Path, folder: Path, *settings: str) -> Path:
+    """The configuration as ESP-IDF's tool gives it to CMake; its Kconfig language has all that is used of Zephyr's."""
+    needed(".kconfgen")
+    (folder / "sdkconfig").write_text("".join(f"{setting}\n" for setting in settings))
+    out = folder / "sdkconfig.cmake"
+    options = ("--kconfig", kconfig, "--config", folder / "sdkconfig", "--output", "cmake", out)
+    said = run(sys.executable, "-m", "kconfgen", *options)
+    assert "warning" not in said.lower(), said
+    return out
+
+
+@pytest.mark.parametrize("kconfig", ["Kconfig", "zephyr/Kconfig"])
+def test_the_configuration_has_the_headers_defaults(kconfig: str, tmp_path: Path):
+    header = (LIBRARY / "src/airmark.h").read_text("utf-8")
+    defaults = dict(re.findall(r"^#ifndef (AIRMARK_\w+)\n#define \1 (\d+)$", header, re.MULTILINE))
+    written = configured(LIBRARY / kconfig, tmp_path, "CONFIG_AIRMARK=y").read_text()
+    values = dict(re.findall(r'set\(CONFIG_(\w+) "(\w*)"\)', written))
+    assert values["AIRMARK_MAX_KEYS"] == defaults["AIRMARK_MAX_KEYS"]
+    assert (values["AIRMARK_RESAMPLE"], defaults["AIRMARK_RESAMPLE"]) == ("y", "1")
+    # No macro of the header without an option.
+    assert set(defaults) <= set(values)
+
+
+def test_the_component_builds(keys: Path, marked: bytes, tmp_path: Path):
+    settings = ("CONFIG_AIRMARK_MAX_KEYS=5", "# CONFIG_AIRMARK_RESAMPLE is not set")
+    values = configured(LIBRARY / "Kconfig", tmp_path, *settings)
+    places = (f"-DFOLDER={LIBRARY}", f"-DUSE={STANDINS / 'use.c'}", f"-DKEYS={keys}", f"-DSDKCONFIG={values}")
+    build = cmake(STANDINS / "idf", tmp_path / "build", *places)
+    assert used(build / "use", marked) == "keys 5 5, resample 0 0"
+
+
+def test_the_component_registers_in_the_first_pass_and_does_nothing_more(tmp_path: Path):
+    needed("cmake")
+    run("cmake", f"-DFOLDER={LIBRARY}", "-P", STANDINS / "idf/requirements.cmake", cwd=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_components_manifest_is_one():
+    needed(".idf_component_tools")
+    from idf_component_tools.manager import ManifestManager
+
+    manager = ManifestManager(LIBRARY, "airmark")
+    assert manager.is_valid, manager.validation_errors
+    manifest = manager.load()
+    assert (str(manifest.version), manifest.license) == (versions()["airmark.h"], "MIT")
+
+
+MODULE = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "name": {"type": "string"},
+        "build": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {"cmake": {"type": "string"}, "kconfig": {"type": "string"}},
+        },
+    },
+}
+"""What Zephyr's zephyr_module.py allows in zephyr/module.yml, as far as it is used here: paths count from the folder,
+`cmake` names one that has a CMakeLists.txt, `kconfig` a file."""
+
+
+@cache
+def module() -> dict[str, str]:
+    needed(".yaml", ".jsonschema")
+    import jsonschema
+    import yaml
+
+    manifest = yaml.safe_load((LIBRARY / "zephyr/module.yml").read_text("utf-8"))
+    jsonschema.validate(manifest, MODULE)
+    return manifest["build"]
+
+
+def test_the_module_builds(keys: Path, marked: bytes, tmp_path: Path):
+    settings = ("CONFIG_AIRMARK=y", "CONFIG_AIRMARK_MAX_KEYS=5", "CONFIG_AIRMARK_RESAMPLE=n", "CONFIG_AIRMARK_DSP=n")
+    values = configured(LIBRARY / module()["kconfig"], tmp_path, *settings)
+    places = (f"-DUSE={STANDINS / 'use.c'}", f"-DKEYS={keys}", f"-DDOTCONFIG={values}")
+    build = cmake(STANDINS / "zephyr", tmp_path / "build", f"-DMODULE={LIBRARY / module()['cmake']}", *places)
+    assert used(build / "use", marked) == "keys 5 5, resample 0 0"
+    assert "AIRMARK_DSP=0" in (build / "build.ninja").read_text()
+
+
+def test_a_module_that_is_not_chosen_adds_nothing(tmp_path: Path):
+    needed("cmake", "ninja", "cc")
+    values = configured(LIBRARY / module()["kconfig"], tmp_path)
+    (tmp_path / "empty.c").write_text("int main(void) { return 0; }\n")
+    places = (f"-DUSE={tmp_path / 'empty.c'}", f"-DKEYS={tmp_path}", f"-DDOTCONFIG={values}")
+    build = cmake(STANDINS / "zephyr", tmp_path / "build", f"-DMODULE={LIBRARY / module()['cmake']}", *places)
+    assert "airmark" not in run("nm", build / "use")
+    assert not list(build.glob("**/libairmark.a"))
+
+
+# Arduino
+
+CATEGORIES = {
+    *("Display", "Communication", "Signal Input/Output", "Sensors", "Device Control", "Timing", "Data Storage"),
+    *("Data Processing", "Other"),
+}
+REQUIRED = {"name", "version", "author", "maintainer", "sentence", "paragraph", "category", "url", "architectures"}
+
+
+def test_arduinos_manifest_keeps_to_the_specification():
+    # Arduino's library specification, revision 2.2, and what its linter wants of the name.
+    manifest = properties(LIBRARY / "library.properties")
+    assert set(manifest) == REQUIRED | {"includes"}
+    assert all(manifest.values())
+    assert re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_.-]{0,15}", manifest["name"])
+    assert "arduino" not in (manifest["name"] + manifest["maintainer"]).lower()
+    assert re.fullmatch(r"\d+\.\d+\.\d+", manifest["version"])
+    assert manifest["category"] in CATEGORIES
+    assert re.match(r"https://\S+$", manifest["url"])
+    assert manifest["sentence"].endswith(".")
+    assert not manifest["paragraph"].startswith(manifest["sentence"])
+    assert {name for name in manifest["includes"].split(",") if not (LIBRARY / "src" / name).is_file()} == set()
+    # A sketch bears the name of its folder; sources of the library are those in src.
+    assert (SKETCH / f"{SKETCH.name}.ino").is_file()
+    assert not [path for path in LIBRARY.glob("*.[ch]*") if path.suffix in (".c", ".h", ".cpp")]
+
+
+def test_the_sketch_has_the_key_that_it_says(keys: Path):
+    said, *lines = (SKETCH / "keys.h").read_text("utf-8").splitlines()
+    assert "airmark keygen --seed 1" in said
+    assert lines == (keys / "keys.h").read_text("utf-8").splitlines()[1:]
+
+
+def preprocessed(sketch: Path, folder: Path) -> Path:
+    """The C++ that Arduino makes of a sketch: its core included, and prototypes before the first function."""
+    text = sketch.read_text("utf-8")
+    functions = list(re.finditer(r"^(\w[\w &*]*\b\w+\([^;{}()]*\))\s*\{$", text, re.MULTILINE))
+    assert {"void setup()", "void loop()"} <= {function[1] for function in functions}
+    first = functions[0].start()
+    prototypes = "".join(f"{function[1]};\n" for function in functions)
+    place = f'#line {text.count(chr(10), 0, first) + 1} "{sketch.name}"\n'
+    out = folder / f"{sketch.name}.cpp"
+    out.write_text(f'#include <Arduino.h>\n#line 1 "{sketch.name}"\n{text[:first]}{prototypes}{place}{text[first:]}')
+    return out
+
+
+def built_sketch(sketch: Path, folder: Path, standard: str = "gnu++17") -> Path:
+    """A sketch for this computer, as Arduino builds it: the library's C, the sketch's C++, one include path."""
+    needed("cc", "c++")
+    folder.mkdir(exist_ok=True)
+    paths = [f"-I{STANDINS / 'arduino'}", f"-I{LIBRARY / 'src'}", f"-I{sketch.parent}"]
+    run("cc", "-std=gnu11", "-O2", "-c", *paths, *sorted((LIBRARY / "src").glob("*.c")), cwd=folder)
+    sketched = preprocessed(sketch, folder)
+    run("c++", f"-std={standard}", *STRICT, *paths, sketched, STANDINS / "arduino/main.cpp", "-c", cwd=folder)
+    run("c++", *sorted(folder.glob("*.o")), "-o", "sketch", cwd=folder)
+    return folder / "sketch"
+
+
+def heard(sketch: Path, sound: bytes, *arguments: str) -> list[str]:
+    done = subprocess.run([sketch, *arguments], input=sound, capture_output=True, check=True, timeout=60)
+    return done.stdout.decode().splitlines()
+
+
+@pytest.fixture(scope="module")
+def sketch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built_sketch(SKETCH / "Detector.ino", tmp_path_factory.mktemp("sketch"), "gnu++11")
+
+
+def test_the_sketch_finds_the_mark_and_lights_the_led(sketch: Path, marked: bytes):
+    told, on, off = heard(sketch, marked)
+    assert hears(told)
+    assert re.fullmatch(r"mark at \d+ ms, score \d+\.\d, drift -?\d+\.\d ppm, key 0", told)
+    at = int(re.fullmatch(r"LED on at (\d+) ms", on)[1])
+    # The mark lasts 2.05 s and is confirmed after that.
+    assert 1000 * MARK_S + 2050 < at < 1000 * MARK_S + 2050 + 600
+    assert off == f"LED off at {at + 1000} ms"
+
+
+def test_the_sketch_tells_what_it_loses_and_goes_on(sketch: Path, marked: bytes):
+    # Each loop() takes 400 ms, a quarter of a second finds room: nothing else is said, and no mark is made up.
+    lines = heard(sketch, marked, "400")
+    assert len(lines) > 5
+    assert all(re.fullmatch(r"lost \d+ samples: loop\(\) was away for too long", line) for line in lines)
+    # Late for a moment each time, but never by more than finds room.
+    assert hears(heard(sketch, marked, "15")[0])
+
+
+@pytest.mark.parametrize("standard", ["gnu++11", "gnu++17"])
+def test_the_sketch_compiles_for_a_board(standard: str, tmp_path: Path):
+    needed("arm-none-eabi-g++")
+    paths = [f"-I{STANDINS / 'arduino'}", f"-I{LIBRARY / 'src'}", f"-I{SKETCH}"]
+    options = [*CORTEX_M4, f"-std={standard}", "-fno-exceptions", "-fno-rtti", *STRICT, *paths]
+    run("arm-none-eabi-g++", *options, "-c", preprocessed(SKETCH / "Detector.ino", tmp_path), cwd=tmp_path)
+
+
+# PlatformIO
+
+PIO = """
+import sys
+from platformio.package.manifest.schema import ManifestSchema
+# The list of licences comes from the net; this is the entry that counts.
+ManifestSchema.load_spdx_licenses = staticmethod(lambda: {"licenses": [{"licenseId": "MIT"}]})
+from platformio.__main__ import main
+sys.exit(main())
+"""
+
+
+def test_platformios_manifest_keeps_to_its_schema():
+    needed(".platformio")
+    from platformio.package.manifest.parser import ManifestParserFactory
+    from platformio.package.manifest.schema import ManifestSchema
+
+    given = ManifestParserFactory.new_from_file(str(LIBRARY / "library.json")).as_dict()
+    # Whether the licence's name is in the list it would look up on the net.
+    assert given.pop("license") == "MIT"
+    loaded = ManifestSchema().load_manifest(given)
+    assert (loaded["platforms"], loaded["frameworks"]) == (["*"], ["*"])
+    for example in loaded["examples"]:
+        assert {path.name for path in (LIBRARY / example["base"]).iterdir()} == set(example["files"])
+    # It is read instead of library.properties: both say the same.
+    assert properties(LIBRARY / "library.properties")["name"].lower() == loaded["name"]
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder, packed by PlatformIO."""
+    needed(".platformio")
+    folder = tmp_path_factory.mktemp("packed")
+    run(sys.executable, "-c", PIO, "pkg", "pack", LIBRARY, "--output", folder)
+    (archive,) = folder.iterdir()
+    assert archive.name == f"airmark-{versions()['airmark.h']}.tar.gz"
+    return archive
+
+
+def test_the_packed_archive_has_all_files(packed: Path):
+    with tarfile.open(packed) as archive:
+        inside = {name for name in archive.getnames() if archive.getmember(name).isfile()}
+    listed = run("git", "ls-files", ".", cwd=LIBRARY).split()
+    assert inside - {".piopm"} >= {name for name in listed if not Path(name).name.startswith(".")}

@@ -41,10 +41,15 @@ static __attribute__((interrupt, aligned(4))) void trap(void)
     port_timer_interrupt();
 }
 
-void port_timer_start(uint32_t ticks)
+void port_timer_set(uint32_t ticks)
 {
     period = ticks;
     set_next();
+}
+
+void port_timer_start(uint32_t ticks)
+{
+    port_timer_set(ticks);
     __asm__ volatile("csrw mtvec, %0" : : "r"(trap));
     __asm__ volatile("csrs mie, %0" : : "r"(MTIE));
     __asm__ volatile("csrs mstatus, %0" : : "r"(MIE) : "memory");
@@ -71,10 +76,15 @@ void arm_systick_isr(void)
     port_timer_interrupt();
 }
 
-void port_timer_start(uint32_t ticks)
+void port_timer_set(uint32_t ticks)
 {
     SYSTICK[1] = ticks - 1;
     SYSTICK[2] = 0;
+}
+
+void port_timer_start(uint32_t ticks)
+{
+    port_timer_set(ticks);
     SYSTICK[0] = 7; /* the core's own clock, with the interrupt */
 }
 

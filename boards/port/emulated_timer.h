@@ -11,8 +11,11 @@
 /* The program's: called by the interrupt. */
 void port_timer_interrupt(void);
 
-/* From now on the interrupt comes every `ticks` (2 to 2^24) of a clock of 10 MHz or more; it may set that itself. */
+/* From now on the interrupt comes every `ticks` (2 to 2^24) of a clock of 10 MHz or more. */
 void port_timer_start(uint32_t ticks);
+
+/* The interrupt's: it comes again in so many ticks from now, and then every so many. */
+void port_timer_set(uint32_t ticks);
 
 /*
  * Sleeps until an interrupt comes, or not at all where idle(), which is called with interrupts held back, is false: one

@@ -1,0 +1,97 @@
+/*
+ * Producer and consumer on two threads. Arguments: size, samples to write, the value that all counters begin with, and how
+ * late the consumer may be: 1 of so many times it sleeps. Every sample is its own number, so that the consumer knows which
+ * should come. Prints samples consumed, samples lost, gaps; exit status 1: a sample was not the one to come, or one is
+ * missing that was not told.
+ */
+#include <inttypes.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "airmark_fifo.h"
+
+static airmark_fifo_t fifo;
+static uint32_t total;
+static uint32_t written, given_up; /* the producer's own count */
+static int done;
+
+static uint32_t draw(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return *state >> 16;
+}
+
+static void *produce(void *unused)
+{
+    uint32_t state = 1, next = 0;
+    (void)unused;
+    while (next < total) {
+        int16_t block[300];
+        uint32_t count = 1 + draw(&state) % 300, stored;
+        count = count < total - next ? count : total - next;
+        for (uint32_t i = 0; i < count; i++) {
+            block[i] = (int16_t)(uint16_t)(next + i);
+        }
+        stored = airmark_fifo_write(&fifo, block, count, 1);
+        written += stored;
+        given_up += count - stored;
+        next += count;
+        for (uint32_t i = draw(&state) % 200; i; i--) {
+            sched_yield();
+        }
+    }
+    __atomic_store_n(&done, 1, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+int main(int count, char **arguments)
+{
+    pthread_t producer;
+    uint32_t consumed = 0, lost = 0, gaps = 0, state = 2;
+    if (count != 5) {
+        return 2;
+    }
+    const uint32_t size = (uint32_t)strtoul(arguments[1], NULL, 10);
+    const uint32_t start = (uint32_t)strtoul(arguments[3], NULL, 10);
+    const uint32_t late = (uint32_t)strtoul(arguments[4], NULL, 10);
+    int16_t *samples = malloc(size * sizeof *samples);
+    total = (uint32_t)strtoul(arguments[2], NULL, 10);
+    if (!samples || airmark_fifo_init(&fifo, samples, size) != AIRMARK_OK) {
+        return 2;
+    }
+    fifo.written = fifo.consumed = fifo.lost = fifo.told = start;
+    if (pthread_create(&producer, NULL, produce, NULL) != 0) {
+        return 2;
+    }
+    for (;;) {
+        const int last = __atomic_load_n(&done, __ATOMIC_ACQUIRE);
+        const int16_t *next;
+        uint32_t gap, there = airmark_fifo_peek(&fifo, &next, &gap);
+        if (there) {
+            const uint32_t taken = 1 + draw(&state) % there;
+            for (uint32_t i = 0; i < taken; i++) {
+                if (next[i] != (int16_t)(uint16_t)(consumed + lost + i)) {
+                    printf("sample %" PRIu32 " is %d\n", consumed + lost + i, next[i]);
+                    return 1;
+                }
+            }
+            airmark_fifo_consume(&fifo, taken);
+            consumed += taken;
+        } else if (gap) {
+            lost += gap;
+            gaps++;
+        } else if (last) {
+            break;
+        }
+        if (draw(&state) % late == 0) {
+            nanosleep(&(struct timespec){0, 100000}, NULL);
+        }
+    }
+    pthread_join(producer, NULL);
+    printf("%" PRIu32 " %" PRIu32 " %" PRIu32 "\n", consumed, lost, gaps);
+    free(samples);
+    return consumed == written && lost == given_up && consumed + lost == total ? 0 : 1;
+}

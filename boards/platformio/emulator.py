@@ -1,0 +1,32 @@
+"""The boards that QEMU emulates, as their files beside this one say: for PlatformIO's scripts, boards/run and the tests."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+BOARDS = Path(__file__).resolve().parent / "boards"
+
+
+def board(name: str) -> dict[str, Any]:
+    """What a board's file says. Raises OSError where there is none."""
+    found: dict[str, Any] = json.loads((BOARDS / f"{name}.json").read_text("utf-8"))
+    return found
+
+
+def command(manifest: dict[str, Any], program: str | Path) -> list[str]:
+    """What runs a program there: standard output and exit status are its own, the input is a file in the working folder."""
+    return [*manifest["build"]["qemu"].split(), "-kernel", str(program)]
+
+
+def specs(prefix: str) -> str:
+    """The compiler's option for picolibc. Where the compiler doesn't find the file by its name, it lies in its library."""
+    name = "picolibc.specs"
+    compiler = shutil.which(f"{prefix}gcc")
+    if compiler:
+        beside = Path(compiler).resolve().parents[1] / "lib" / prefix.rstrip("-") / name
+        if beside.exists():
+            return f"--specs={beside}"
+    return f"--specs={name}"

@@ -1,0 +1,42 @@
+"""PlatformIO's script before a build, for any board: choose a program of firmware/src, and give it what it needs.
+
+Each C file there is a program. The one named as a target is built (`pio run -e m4 -t bench`), else the environment's
+custom_program; `pio test` builds vectors.
+"""
+
+import sys
+from pathlib import Path
+
+from SCons.Script import COMMAND_LINE_TARGETS, DefaultEnvironment
+
+env = DefaultEnvironment()
+firmware = Path(env.subst("$PROJECT_DIR"))
+top = firmware.parent
+programs = sorted(path.stem for path in (firmware / "src").glob("*.c"))
+
+named = [target for target in COMMAND_LINE_TARGETS if target in programs]
+program = named[0] if named else env.GetProjectOption("custom_program")
+if "__test" in COMMAND_LINE_TARGETS:
+    program = "vectors"
+if len(named) > 1 or program not in programs:
+    sys.stderr.write(f"Error: one program of {', '.join(programs)} can be built at a time, not {named or program}\n")
+    env.Exit(1)
+
+env.Replace(AIRMARK_PROGRAM=program, SRC_FILTER=[f"+<{program}.c>"])
+env.Append(CPPPATH=[str(top / "boards/port")])
+for name in programs:
+    env.AddCustomTarget(name, [env.Alias("buildprog"), env.Alias("checkprogsize")], None, title=name, description=f"Build {name}")
+
+if program == "vectors":
+    sys.path.insert(0, str(top / "boards"))
+    import vectors
+
+    tables = Path(env.subst("$BUILD_DIR")) / "tables"
+    try:
+        vectors.write(tables / "vectors_data.h")
+    except (OSError, vectors.VectorsError) as error:
+        sys.stderr.write(f"Error: {error}\n")
+        env.Exit(1)
+    env.Append(CPPPATH=[str(tables), str(top / "tests/vectors")], CFLAGS=["-include", str(firmware / "src/vectors.h")])
+    if "AIRMARK_MAX_KEYS" not in str(env.get("BUILD_FLAGS")):
+        env.Append(CPPDEFINES=[("AIRMARK_MAX_KEYS", vectors.most_keys())])

@@ -21,7 +21,8 @@ def declarations(header: str) -> str:
     """What of the header's text cffi understands, in its words.
 
     Macros with a value become constants: those that the build can set, and expressions, with the compiler's value.
-    The states of detector and gate keep nothing but their size. Comments, conditions and macros with arguments are left out.
+    The states of detector and gate keep nothing but their size. Comments, conditions and macros with arguments are left
+    out.
     """
     text = re.sub(r"/\*.*?\*/", " ", header, flags=re.DOTALL)
     text = re.sub(r"//.*", "", text).replace("\\\n", " ")

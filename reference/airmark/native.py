@@ -1,4 +1,4 @@
-"""The C detector of firmware/lib/airmark, run from Python: what the headset computes, bit by bit.
+"""The C detector and gate of firmware/lib/airmark, run from Python: what the headset computes, bit by bit.
 
 The extension behind it, airmark._native, is compiled with the package where there is a C compiler (see bindings/).
 Where it was not, importing this module raises AirmarkError, one line that says so; all else of the package works.
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from airmark.errors import AirmarkError
 from airmark.fixed.detector import RawDetection
+from airmark.gate import Answer, GateConfig, GateError, Status, Told, Verdict, Word
 
 try:
     from airmark._native import ffi, lib
@@ -133,6 +134,60 @@ class NativeDetector:
     def __reduce__(self) -> NoReturn:
         """Refuses copies and pickles: the state holds the address of its keys."""
         raise TypeError("a NativeDetector can be neither copied nor pickled: make another with the same arguments")
+
+
+class NativeGate:
+    """The gate of airmark_gate.h; see ``airmark.gate``."""
+
+    STATE_BYTES: int = ffi.sizeof("airmark_gate_t")
+
+    def __init__(self, config: GateConfig, first_sample: int = 0) -> None:
+        """For a detector whose first sample is number first_sample. Raises GateError."""
+        own = ffi.new("airmark_gate_config_t *")
+        own.rate = _whole(config.rate, "a rate", 32)
+        own.wait = _whole(config.wait, "a wait", 32)
+        own.overlap_percent = _whole(config.overlap_percent, "percent", 8)
+        for key in config.keys:
+            own.keys[_whole(key, "a key's index", 8) // 32] |= 1 << key % 32
+        self._state = ffi.new("airmark_gate_t *")
+        _told(lib.airmark_gate_init(self._state, own, _whole(first_sample, "the first sample's number", 64)))
+
+    def reset(self, first_sample: int) -> None:
+        """Forget all marks: the detector begins anew, with that number."""
+        _told(lib.airmark_gate_reset(self._state, _count(first_sample)))
+
+    def mark(self, detection: Told, heard: int) -> None:
+        """A mark was told; heard: number of the next sample then, more than the last one given to ``heard``."""
+        own = ffi.new("airmark_detection_t *", detection._asdict() | {"sample": _count(detection.sample)})
+        _told(lib.airmark_gate_mark(self._state, own, _count(heard)))
+
+    def heard(self, heard: int) -> None:
+        """All samples before that number were pushed, and all marks that this brought were given."""
+        _told(lib.airmark_gate_heard(self._state, _count(heard)))
+
+    def ask(self, word: Word) -> Answer:
+        """The answer for a word."""
+        own = ffi.new("airmark_gate_word_t *", [_count(number) for number in word])
+        answer = ffi.new("airmark_gate_answer_t *")
+        _told(lib.airmark_gate_ask(self._state, own, answer))
+        verdict, mark = Verdict(answer.verdict), answer.mark
+        told = Told(mark.sample, mark.score_q8, mark.drift_ppm_q4, mark.key, mark.early)
+        has_mark = answer.late or verdict is Verdict.SUPPRESS
+        return Answer(verdict, answer.sample, answer.limited, answer.late, told if has_mark else None)
+
+    def state(self) -> bytes:
+        """All that it remembers, byte by byte."""
+        return bytes(ffi.buffer(self._state))
+
+
+def _count(number: int) -> int:
+    """Held to what 64 bits can say; the rest is for the C code to refuse."""
+    return number if 0 <= number < 1 << 64 else (1 << 64) - 1
+
+
+def _told(status: int) -> None:
+    if status != lib.AIRMARK_GATE_OK:
+        raise GateError(Status(status))
 
 
 def _keys(columns: Sequence[Sequence[int]] | npt.NDArray[np.integer[Any]]) -> Any:

@@ -189,7 +189,7 @@ airmark_gate_status_t airmark_gate_ask(const airmark_gate_t *gate, const airmark
     answer->sample = deadline;
     if (in_time) {
         answer->verdict = AIRMARK_GATE_SUPPRESS;
-        answer->sample = covering->heard > word->reported ? covering->heard : word->reported;
+        answer->sample = covering->heard;
     } else if (gate->heard >= deadline) {
         answer->verdict = AIRMARK_GATE_WAKE;
         answer->limited = deadline < certain;

@@ -45,15 +45,16 @@
  *    the first such mark is given. Else WAKE if the deadline has been heard; `limited` tells that it was not certain then,
  *    and `late` that such a mark was told since, too late. Else WAIT; `sample` is the deadline.
  * 7. An answer never changes: once it is WAKE or SUPPRESS for a word (with the same start, end and reported), it is so
- *    whenever it is asked for again, or refused by AIRMARK_GATE_FORGOTTEN: the gate remembers AIRMARK_GATE_MARKS marks, and
- *    of more it forgets those that begin first. It does not remember words: any number may wait.
+ *    whenever it is asked for again, or refused by AIRMARK_GATE_FORGOTTEN: the gate remembers AIRMARK_GATE_MARKS marks, of
+ *    more it forgets those that begin first, and it refuses a word that these might cover and no other does. It does not
+ *    remember words: any number may wait.
  *
  * Samples that were lost between microphone and detector: push as many zeros, and nothing else is to be done. If the
  * detector is reset or begins anew, reset the gate to the number it begins with; the marks that were being heard are lost,
  * so wake for words that wait. (If the numbers go on, the gate need not be reset: it waits until the deadline, and wakes.)
  *
- * Cost: a few hundred instructions a call. No heap, no static variable; any number of gates side by side, one not to be
- * used by two threads at once.
+ * No call looks at more than AIRMARK_GATE_MARKS marks. No heap, no static variable; any number of gates side by side, one
+ * not to be used by two threads at once.
  */
 #ifndef AIRMARK_GATE_H
 #define AIRMARK_GATE_H
@@ -102,7 +103,7 @@ typedef enum { AIRMARK_GATE_WAIT = 0, AIRMARK_GATE_WAKE = 1, AIRMARK_GATE_SUPPRE
 
 typedef struct {
     airmark_gate_verdict_t verdict;
-    uint64_t sample;          /* how much is, or will be, heard when the answer is known: WAIT, WAKE: the deadline */
+    uint64_t sample;          /* WAIT, WAKE: the deadline; SUPPRESS: what had been heard when the mark was told */
     bool limited;             /* WAKE at config.wait: a mark might still be told */
     bool late;                /* WAKE, and a mark that covers the word was told after the deadline */
     airmark_detection_t mark; /* SUPPRESS or late: the first of those marks that was told; else zero */

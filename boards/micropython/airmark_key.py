@@ -1,0 +1,48 @@
+"""Keys on a device: reads what ``airmark keygen`` writes. For MicroPython and CPython."""
+
+import json
+
+_FIELDS = {"airmark_key": 1, "profile": "default", "repetitions": 32, "blocks": 1, "bands": 4}
+
+
+class Key:
+    """A secret key. Shown or printed it gives its file's name, never its signs."""
+
+    def __init__(self, words, name=""):
+        """words: 16 bytes, of each band the 32 signs as in airmark.h, low byte first. name: for a person."""
+        if len(words) != 16:
+            raise ValueError("a key has 16 bytes")
+        self.words = bytes(words)
+        self.name = name
+
+    @classmethod
+    def load(cls, path):
+        """Read a key file. Raises ValueError, one line with the path, where it is no key of the default profile."""
+        try:
+            with open(path) as file:
+                fields = json.load(file)
+        except OSError:
+            raise ValueError("%s: cannot read the key" % path) from None
+        except ValueError:
+            # The message alone goes on: a chained exception would show the file's text, and so the signs.
+            raise ValueError("%s: not a key file: broken JSON" % path) from None
+        if not isinstance(fields, dict) or "airmark_key" not in fields:
+            raise ValueError("%s: not a key file: no field 'airmark_key'" % path)
+        for field, value in _FIELDS.items():
+            if fields.get(field) != value:
+                raise ValueError("%s: its %s is not %s, the only one that a device takes" % (path, field, value))
+        words = [0, 0, 0, 0]
+        signs = fields.get("signs")
+        if not isinstance(signs, list) or len(signs) != 32:
+            raise ValueError("%s: broken key file: 'signs' is not a list of 32 strings" % path)
+        for row in signs:
+            if not isinstance(row, str) or len(row) != 4 or row.replace("+", "").replace("-", ""):
+                raise ValueError("%s: broken key file: 'signs' has a repetition that is not 4 of + and -" % path)
+            for band in range(4):
+                words[band] = words[band] << 1 | (row[band] == "-")
+        name = path.split("/")[-1]
+        return cls(b"".join(word.to_bytes(4, "little") for word in words), name[:-5] if name.endswith(".json") else name)
+
+    def __repr__(self):
+        """The name; the signs are secret."""
+        return "Key(%r)" % self.name

@@ -1,0 +1,473 @@
+/*
+ * modairmark: the module `airmark` for MicroPython, the detector with the names that the Python package has on the host.
+ *
+ * One source, built two ways: into a firmware as a user C module (micropython.mk, micropython.cmake), or as a native
+ * module, airmark.mpy, that a stock MicroPython loads (natmod/Makefile). A native module may have no variable with a
+ * value at start, reaches the runtime through a table only, and knows names (MP_QSTR_...) only once it runs: so types
+ * are filled in when it is imported, and numbers that are not small integers are made by the interpreter's own
+ * operators. These take and give objects, so that it does not matter how a float is handed over either: a module for a
+ * core without floating point runs on one with.
+ *
+ * Memory: an object holds all of its detector or gate, with its keys; nothing is allocated afterwards but what is given
+ * back: a tuple and a Detection for each mark. The collector does not move objects, so pointers into them stay good.
+ * A detector can be used from scheduled callbacks (soft interrupts): nothing here lets another callback run while samples
+ * are being pushed. A second call meanwhile, from a hard interrupt or another core, raises RuntimeError.
+ */
+#if defined(MICROPY_ENABLE_DYNRUNTIME)
+#include "py/dynruntime.h"
+#else
+#include "py/binary.h"
+#include "py/builtin.h"
+#include "py/objstr.h"
+#include "py/objtuple.h"
+#include "py/runtime.h"
+#endif
+
+#include <string.h>
+
+#include "airmark.h"
+#include "airmark_gate.h"
+
+#define PIECE 64        /* samples copied at a time, of a buffer at an odd address */
+#define FLUSH_FRAMES 96 /* of silence, after which all candidates are decided; as airmark.detector has it on the host */
+
+/* Scores of one false alarm a year, all keys together, for 1, 2, ... keys: airmark.thresholds, rounded up to 1/256. */
+static const uint16_t one_a_year_q8[] = {
+    AIRMARK_DEFAULT_THRESHOLD_Q8, 1644, 1660, 1671, 1679, 1686, 1692, 1697,
+    1701, 1705, 1709, 1712, 1715, 1718, 1721, 1723,
+};
+#if AIRMARK_MAX_KEYS > 16
+#error "airmark: the module for MicroPython is built for at most 16 keys (AIRMARK_MAX_KEYS)"
+#endif
+
+typedef struct {
+    mp_obj_base_t base;
+    uint32_t rate;
+    airmark_detection_t detection;
+} detection_obj_t;
+
+typedef struct {
+    mp_obj_base_t base;
+    mp_obj_t keys; /* as they were given, a tuple */
+    volatile bool busy;
+    airmark_t detector;
+    airmark_key_t words[AIRMARK_MAX_KEYS]; /* where the detector looks for its keys */
+} detector_obj_t;
+
+#if defined(MICROPY_ENABLE_DYNRUNTIME)
+mp_obj_full_type_t detection_type, detector_type; /* the linker of native modules wants them not to be static */
+#else
+static const mp_obj_type_t detection_type, detector_type;
+#endif
+#define TYPE(name) ((const mp_obj_type_t *)&name##_type)
+
+/* Numbers */
+
+static mp_obj_t binary(mp_binary_op_t op, mp_obj_t left, mp_obj_t right)
+{
+    return mp_binary_op(op, left, right);
+}
+
+static mp_obj_t from_u64(uint64_t value)
+{
+    const mp_uint_t low = (mp_uint_t)(value & 0xFFFFFFFFu), high = (mp_uint_t)(value >> 32);
+    if (high == 0) {
+        return mp_obj_new_int_from_uint(low);
+    }
+    const mp_obj_t upper = binary(MP_BINARY_OP_LSHIFT, mp_obj_new_int_from_uint(high), MP_OBJ_NEW_SMALL_INT(32));
+    return binary(MP_BINARY_OP_OR, upper, mp_obj_new_int_from_uint(low));
+}
+
+/* Raises TypeError where that is no whole number, and ValueError where it does not fit in 64 bits. */
+static uint64_t to_u64(mp_obj_t object)
+{
+    const mp_obj_t upper = binary(MP_BINARY_OP_RSHIFT, object, MP_OBJ_NEW_SMALL_INT(32));
+    if (mp_obj_is_true(binary(MP_BINARY_OP_RSHIFT, upper, MP_OBJ_NEW_SMALL_INT(32)))) {
+        mp_raise_ValueError(MP_ERROR_TEXT("number of a sample must be 0 to 2**64 - 1"));
+    }
+    const uint64_t high = (uint32_t)mp_obj_get_int_truncated(upper);
+    return high << 32 | (uint32_t)mp_obj_get_int_truncated(object);
+}
+
+/* value / unit, a float. */
+static mp_obj_t fraction(int32_t value, mp_int_t unit)
+{
+    return binary(MP_BINARY_OP_TRUE_DIVIDE, mp_obj_new_int(value), MP_OBJ_NEW_SMALL_INT(unit));
+}
+
+/* A score in 1/256, rounded up, and limited to what the detector takes. */
+static uint16_t to_threshold(mp_obj_t score)
+{
+    const mp_obj_t q8 = binary(MP_BINARY_OP_MULTIPLY, score, MP_OBJ_NEW_SMALL_INT(256));
+    /* Of what is no number, and of the infinite, the difference to itself is not 0. */
+    if (!mp_obj_is_true(binary(MP_BINARY_OP_EQUAL, binary(MP_BINARY_OP_SUBTRACT, q8, q8), MP_OBJ_NEW_SMALL_INT(0)))) {
+        mp_raise_ValueError(MP_ERROR_TEXT("threshold is no score: give a number, such as 6.5"));
+    }
+    if (mp_obj_is_true(binary(MP_BINARY_OP_LESS, q8, MP_OBJ_NEW_SMALL_INT(AIRMARK_LEAST_THRESHOLD_Q8)))) {
+        return AIRMARK_LEAST_THRESHOLD_Q8;
+    }
+    if (mp_obj_is_true(binary(MP_BINARY_OP_MORE, q8, MP_OBJ_NEW_SMALL_INT(UINT16_MAX)))) {
+        return UINT16_MAX;
+    }
+    const mp_obj_t whole = mp_call_function_n_kw(MP_OBJ_FROM_PTR(&mp_type_int), 1, 0, &q8);
+    const mp_int_t down = mp_obj_get_int(whole);
+    return (uint16_t)(down + (mp_obj_is_true(binary(MP_BINARY_OP_MORE, q8, whole)) ? 1 : 0));
+}
+
+/* Detection */
+
+static mp_obj_t detection_field(const detection_obj_t *self, qstr name)
+{
+    const airmark_detection_t *const d = &self->detection;
+    if (name == MP_QSTR_sample) {
+        return from_u64(d->sample);
+    }
+    if (name == MP_QSTR_time_s) {
+        return binary(MP_BINARY_OP_TRUE_DIVIDE, from_u64(d->sample), MP_OBJ_NEW_SMALL_INT((mp_int_t)self->rate));
+    }
+    if (name == MP_QSTR_score) {
+        return fraction(d->score_q8, 256);
+    }
+    if (name == MP_QSTR_drift_ppm) {
+        return fraction(d->drift_ppm_q4, 16);
+    }
+    if (name == MP_QSTR_key) {
+        return MP_OBJ_NEW_SMALL_INT(d->key);
+    }
+    if (name == MP_QSTR_early) {
+        return mp_obj_new_bool(d->early);
+    }
+    return MP_OBJ_NULL;
+}
+
+static void detection_attr(mp_obj_t self_in, qstr name, mp_obj_t *dest)
+{
+    if (dest[0] == MP_OBJ_NULL) {
+        dest[0] = detection_field(MP_OBJ_TO_PTR(self_in), name);
+    }
+}
+
+static void print_field(const mp_print_t *print, const char *before, const detection_obj_t *self, qstr name)
+{
+    const mp_obj_t field = detection_field(self, name);
+    const mp_obj_t text = mp_call_function_n_kw(MP_OBJ_FROM_PTR(&mp_type_str), 1, 0, &field);
+    mp_printf(print, "%s%s", before, (const char *)mp_obj_str_get_str(text));
+}
+
+static void detection_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind_t kind)
+{
+    const detection_obj_t *const self = MP_OBJ_TO_PTR(self_in);
+    (void)kind;
+    print_field(print, "Detection(sample=", self, MP_QSTR_sample);
+    print_field(print, ", time_s=", self, MP_QSTR_time_s);
+    print_field(print, ", score=", self, MP_QSTR_score);
+    print_field(print, ", drift_ppm=", self, MP_QSTR_drift_ppm);
+    print_field(print, ", key=", self, MP_QSTR_key);
+    print_field(print, ", early=", self, MP_QSTR_early);
+    mp_printf(print, ")");
+}
+
+static mp_obj_t new_detection(const airmark_detection_t *detection, uint32_t rate)
+{
+    detection_obj_t *const found = mp_obj_malloc(detection_obj_t, TYPE(detection));
+    found->rate = rate;
+    found->detection = *detection;
+    return MP_OBJ_FROM_PTR(found);
+}
+
+/* Detector */
+
+/* Whether that is a key; its 16 bytes are copied where it is. */
+static bool key_words(mp_obj_t object, airmark_key_t *words)
+{
+    mp_obj_t method[2];
+    mp_buffer_info_t buffer;
+    mp_load_method_maybe(object, MP_QSTR_words, method);
+    if (method[0] == MP_OBJ_NULL || method[1] != MP_OBJ_NULL ||
+        !mp_get_buffer(method[0], &buffer, MP_BUFFER_READ) || buffer.len != sizeof words->columns) {
+        return false;
+    }
+    memcpy(words->columns, buffer.buf, sizeof words->columns);
+    return true;
+}
+
+static void take_keys(detector_obj_t *self, mp_obj_t keys, airmark_config_t *config)
+{
+    mp_obj_t *items = &keys;
+    size_t count = 1;
+    if (!key_words(keys, &self->words[0])) {
+        const mp_obj_type_t *const type = mp_obj_get_type(keys);
+        if (type != &mp_type_list && type != &mp_type_tuple) {
+            mp_raise_TypeError(MP_ERROR_TEXT("keys must be a Key, as Key.load gives it, or a list of them"));
+        }
+        mp_obj_get_array(keys, &count, &items);
+        if (count < 1 || count > AIRMARK_MAX_KEYS) {
+            mp_raise_ValueError(MP_ERROR_TEXT("detector needs at least one key and takes as many as MAX_KEYS"));
+        }
+        for (size_t i = 0; i < count; i++) {
+            if (!key_words(items[i], &self->words[i])) {
+                mp_raise_TypeError(MP_ERROR_TEXT("each of the keys must be a Key, as Key.load gives it"));
+            }
+        }
+    }
+    self->keys = mp_obj_new_tuple(count, items);
+    config->keys = self->words;
+    config->key_count = (uint8_t)count;
+    config->threshold_q8 = one_a_year_q8[count - 1];
+}
+
+static mp_obj_t detector_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args)
+{
+    enum { KEYS, RATE, THRESHOLD, ENGINE, EARLY, FIRST_SAMPLE, COUNT };
+    const mp_arg_t allowed[COUNT] = {
+        {MP_QSTR_keys, MP_ARG_OBJ | MP_ARG_REQUIRED, {.u_obj = MP_OBJ_NULL}},
+        {MP_QSTR_rate, MP_ARG_INT, {.u_int = 16000}},
+        {MP_QSTR_threshold, MP_ARG_OBJ | MP_ARG_KW_ONLY, {.u_obj = MP_OBJ_NULL}},
+        {MP_QSTR_engine, MP_ARG_OBJ | MP_ARG_KW_ONLY, {.u_obj = MP_OBJ_NULL}},
+        {MP_QSTR_early, MP_ARG_BOOL | MP_ARG_KW_ONLY, {.u_bool = false}},
+        {MP_QSTR_first_sample, MP_ARG_OBJ | MP_ARG_KW_ONLY, {.u_obj = MP_OBJ_NEW_SMALL_INT(0)}},
+    };
+    mp_arg_val_t given[COUNT];
+    mp_arg_parse_all_kw_array(n_args, n_kw, args, COUNT, allowed, given);
+    const mp_obj_t threshold = given[THRESHOLD].u_obj, engine = given[ENGINE].u_obj;
+    const mp_int_t rate = given[RATE].u_int;
+    airmark_config_t config = AIRMARK_CONFIG(rate > 0 && rate <= UINT16_MAX ? (uint32_t)rate : 0, NULL, 0);
+
+    if (engine != MP_OBJ_NULL && engine != mp_const_none &&
+        !mp_obj_is_true(binary(MP_BINARY_OP_EQUAL, engine, MP_OBJ_NEW_QSTR(MP_QSTR_c)))) {
+        mp_raise_ValueError(MP_ERROR_TEXT("engine must be 'c': there is no other on a device"));
+    }
+    detector_obj_t *const self = mp_obj_malloc(detector_obj_t, type);
+    self->busy = false;
+    take_keys(self, given[KEYS].u_obj, &config);
+    config.early = given[EARLY].u_bool;
+    config.first_sample = to_u64(given[FIRST_SAMPLE].u_obj);
+    if (threshold != MP_OBJ_NULL && threshold != mp_const_none) {
+        config.threshold_q8 = to_threshold(threshold);
+    }
+    /* What else it might refuse was seen to above. */
+    if (airmark_init(&self->detector, &config) != AIRMARK_OK) {
+        mp_raise_ValueError(MP_ERROR_TEXT("rate must be 8000, 16000, 32000, 44100 or 48000 Hz"));
+    }
+    return MP_OBJ_FROM_PTR(self);
+}
+
+static void detector_attr(mp_obj_t self_in, qstr name, mp_obj_t *dest)
+{
+    const detector_obj_t *const self = MP_OBJ_TO_PTR(self_in);
+    const airmark_config_t *const config = &self->detector.config;
+    if (dest[0] != MP_OBJ_NULL) {
+        return;
+    }
+    if (name == MP_QSTR_score) {
+        dest[0] = fraction(airmark_score_q8(&self->detector), 256);
+    } else if (name == MP_QSTR_dropped) {
+        dest[0] = MP_OBJ_NEW_SMALL_INT(airmark_dropped(&self->detector));
+    } else if (name == MP_QSTR_keys) {
+        dest[0] = self->keys;
+    } else if (name == MP_QSTR_rate) {
+        dest[0] = MP_OBJ_NEW_SMALL_INT((mp_int_t)config->rate);
+    } else if (name == MP_QSTR_threshold) {
+        dest[0] = fraction(config->threshold_q8, 256);
+    } else if (name == MP_QSTR_first_sample) {
+        dest[0] = from_u64(config->first_sample);
+    } else if (name == MP_QSTR_engine) {
+        dest[0] = MP_OBJ_NEW_QSTR(MP_QSTR_c);
+    } else {
+        dest[1] = MP_OBJ_SENTINEL; /* it may be a method */
+    }
+}
+
+/* Raises RuntimeError where a call of this detector is under way; else marks that one is. */
+static void begin(detector_obj_t *self)
+{
+    if (self->busy) {
+        mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("detector is in use by another call"));
+    }
+    self->busy = true;
+}
+
+/* airmark_push of all; appends what is found to *list, which is made for the first one. bytes: samples at any address. */
+static void push(detector_obj_t *self, const uint8_t *bytes, size_t count, mp_obj_t *list)
+{
+    const bool aligned = (uintptr_t)bytes % sizeof(int16_t) == 0;
+    while (count > 0) {
+        int16_t piece[PIECE];
+        const int16_t *samples = (const int16_t *)(const void *)bytes;
+        size_t size = count;
+        if (!aligned) {
+            size = count < PIECE ? count : PIECE;
+            memcpy(piece, bytes, size * sizeof piece[0]);
+            samples = piece;
+        }
+        airmark_detection_t detection;
+        bool found;
+        begin(self);
+        const size_t taken = airmark_push(&self->detector, samples, size, 1, &detection, &found);
+        self->busy = false;
+        bytes += taken * sizeof piece[0];
+        count -= taken;
+        if (found) {
+            if (*list == MP_OBJ_NULL) {
+                *list = mp_obj_new_list(0, NULL);
+            }
+            mp_obj_list_append(*list, new_detection(&detection, self->detector.config.rate));
+        }
+    }
+}
+
+static mp_obj_t as_tuple(mp_obj_t list)
+{
+    mp_obj_t *items;
+    size_t count;
+    if (list == MP_OBJ_NULL) {
+        return mp_const_empty_tuple; /* it exists already */
+    }
+    mp_obj_get_array(list, &count, &items);
+    return mp_obj_new_tuple(count, items);
+}
+
+static mp_obj_t detector_process(mp_obj_t self_in, mp_obj_t samples)
+{
+    mp_buffer_info_t buffer;
+    mp_obj_t list = MP_OBJ_NULL;
+    if (!mp_get_buffer(samples, &buffer, MP_BUFFER_READ) ||
+        (buffer.typecode != 'h' && buffer.typecode != 'B' && buffer.typecode != BYTEARRAY_TYPECODE)) {
+        mp_raise_TypeError(MP_ERROR_TEXT("samples must be array('h'), bytes, bytearray or a memoryview of these"));
+    }
+    if (buffer.len % sizeof(int16_t) != 0) {
+        mp_raise_ValueError(MP_ERROR_TEXT("samples must be whole: an even number of bytes"));
+    }
+    push(MP_OBJ_TO_PTR(self_in), buffer.buf, buffer.len / sizeof(int16_t), &list);
+    return as_tuple(list);
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(detector_process_obj, detector_process);
+
+static mp_obj_t detector_flush(mp_obj_t self_in)
+{
+    detector_obj_t *const self = MP_OBJ_TO_PTR(self_in);
+    int16_t silence[PIECE];
+    mp_obj_t list = MP_OBJ_NULL;
+    memset(silence, 0, sizeof silence);
+    /* A frame is 256 samples of 16 kHz. */
+    size_t count = FLUSH_FRAMES * 256u * (size_t)(self->detector.config.rate / 100u) / 160u;
+    while (count > 0) {
+        const size_t size = count < PIECE ? count : PIECE;
+        push(self, (const uint8_t *)silence, size, &list);
+        count -= size;
+    }
+    return as_tuple(list);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(detector_flush_obj, detector_flush);
+
+static mp_obj_t detector_reset(mp_obj_t self_in)
+{
+    detector_obj_t *const self = MP_OBJ_TO_PTR(self_in);
+    begin(self);
+    airmark_reset(&self->detector);
+    self->busy = false;
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(detector_reset_obj, detector_reset);
+
+/* The module */
+
+#if defined(MICROPY_ENABLE_DYNRUNTIME)
+
+#define METHODS 3
+
+mp_map_elem_t detector_methods_table[METHODS];
+static MP_DEFINE_CONST_DICT(detector_methods, detector_methods_table);
+
+/* What the compiler calls of libc. */
+void *memcpy(void *to, const void *from, size_t size)
+{
+    return mp_fun_table.memmove_(to, from, size);
+}
+
+void *memset(void *to, int value, size_t size)
+{
+    return mp_fun_table.memset_(to, value, size);
+}
+
+static void name_method(size_t i, qstr name, const void *function)
+{
+    detector_methods_table[i] = (mp_map_elem_t){MP_OBJ_NEW_QSTR(name), MP_OBJ_FROM_PTR(function)};
+}
+
+mp_obj_t mpy_init(mp_obj_fun_bc_t *self, size_t n_args, size_t n_kw, mp_obj_t *args)
+{
+    MP_DYNRUNTIME_INIT_ENTRY
+    (void)n_args;
+    (void)n_kw;
+    (void)args;
+
+    detection_type.base.type = &mp_type_type;
+    detection_type.name = MP_QSTR_Detection;
+    MP_OBJ_TYPE_SET_SLOT(&detection_type, attr, detection_attr, 0);
+    MP_OBJ_TYPE_SET_SLOT(&detection_type, print, detection_print, 1);
+
+    name_method(0, MP_QSTR_process, &detector_process_obj);
+    name_method(1, MP_QSTR_flush, &detector_flush_obj);
+    name_method(2, MP_QSTR_reset, &detector_reset_obj);
+    detector_type.base.type = &mp_type_type;
+    detector_type.name = MP_QSTR_Detector;
+    MP_OBJ_TYPE_SET_SLOT(&detector_type, make_new, detector_make_new, 0);
+    MP_OBJ_TYPE_SET_SLOT(&detector_type, attr, detector_attr, 1);
+    MP_OBJ_TYPE_SET_SLOT(&detector_type, locals_dict, (void *)&detector_methods, 2);
+
+    mp_store_global(MP_QSTR_VERSION, mp_obj_new_str(AIRMARK_VERSION, sizeof AIRMARK_VERSION - 1));
+    mp_store_global(MP_QSTR_NUMERIC_VERSION, MP_OBJ_NEW_SMALL_INT(AIRMARK_NUMERIC_VERSION));
+    mp_store_global(MP_QSTR_MAX_KEYS, MP_OBJ_NEW_SMALL_INT(AIRMARK_MAX_KEYS));
+    mp_store_global(MP_QSTR_AirmarkError, MP_OBJ_FROM_PTR(&mp_type_ValueError));
+    mp_store_global(MP_QSTR_Detection, MP_OBJ_FROM_PTR(&detection_type));
+    mp_store_global(MP_QSTR_Detector, MP_OBJ_FROM_PTR(&detector_type));
+    MP_DYNRUNTIME_INIT_EXIT
+}
+
+#else
+
+static MP_DEFINE_CONST_OBJ_TYPE(detection_type, MP_QSTR_Detection, MP_TYPE_FLAG_NONE,
+                                attr, detection_attr, print, detection_print);
+
+static const mp_rom_map_elem_t detector_methods_table[] = {
+    {MP_ROM_QSTR(MP_QSTR_process), MP_ROM_PTR(&detector_process_obj)},
+    {MP_ROM_QSTR(MP_QSTR_flush), MP_ROM_PTR(&detector_flush_obj)},
+    {MP_ROM_QSTR(MP_QSTR_reset), MP_ROM_PTR(&detector_reset_obj)},
+};
+static MP_DEFINE_CONST_DICT(detector_methods, detector_methods_table);
+
+static MP_DEFINE_CONST_OBJ_TYPE(detector_type, MP_QSTR_Detector, MP_TYPE_FLAG_NONE,
+                                make_new, detector_make_new, attr, detector_attr, locals_dict, &detector_methods);
+
+static MP_DEFINE_STR_OBJ(version_obj, AIRMARK_VERSION);
+
+static const mp_rom_map_elem_t airmark_globals_table[] = {
+    {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_airmark)},
+    {MP_ROM_QSTR(MP_QSTR_VERSION), MP_ROM_PTR(&version_obj)},
+    {MP_ROM_QSTR(MP_QSTR_NUMERIC_VERSION), MP_ROM_INT(AIRMARK_NUMERIC_VERSION)},
+    {MP_ROM_QSTR(MP_QSTR_MAX_KEYS), MP_ROM_INT(AIRMARK_MAX_KEYS)},
+    {MP_ROM_QSTR(MP_QSTR_AirmarkError), MP_ROM_PTR(&mp_type_ValueError)},
+    {MP_ROM_QSTR(MP_QSTR_Detection), MP_ROM_PTR(&detection_type)},
+    {MP_ROM_QSTR(MP_QSTR_Detector), MP_ROM_PTR(&detector_type)},
+};
+static MP_DEFINE_CONST_DICT(airmark_globals, airmark_globals_table);
+
+const mp_obj_module_t airmark_module = {
+    .base = {&mp_type_module},
+    .globals = (mp_obj_dict_t *)&airmark_globals,
+};
+
+/* Key is Python (airmark_key.py), frozen into the firmware or on its file system; a native module has it inside. */
+void airmark_module_attr(mp_obj_t self_in, qstr name, mp_obj_t *dest)
+{
+    (void)self_in;
+    if (name == MP_QSTR_Key && dest[0] == MP_OBJ_NULL) {
+        dest[0] = mp_load_attr(mp_import_name(MP_QSTR_airmark_key, mp_const_none, MP_OBJ_NEW_SMALL_INT(0)), name);
+    }
+}
+
+MP_REGISTER_MODULE(MP_QSTR_airmark, airmark_module);
+MP_REGISTER_MODULE_DELEGATION(airmark_module, airmark_module_attr);
+
+#endif

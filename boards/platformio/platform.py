@@ -1,4 +1,4 @@
-"""A development platform that needs nothing of PlatformIO's registry: compilers, emulators and tools are those on PATH."""
+"""A development platform without PlatformIO's registry: compilers, emulators and tools are those on PATH."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHIMS = {
 
 
 def make_shims(packages: Path) -> None:
-    """Put folders in place of the tools that Core would download, of the versions that it asks for, where it has none."""
+    """Where Core lacks a tool that it would download, put a folder in its place, of the version that it asks for."""
     if importlib.util.find_spec("SCons") is None:
         raise UserSideException("SCons is missing in PlatformIO's Python; first: reference/install boards")
     for name, wanted in get_core_dependencies().items():

@@ -24,11 +24,12 @@ if len(named) > 1 or program not in programs:
 
 env.Replace(AIRMARK_PROGRAM=program, SRC_FILTER=[f"+<{program}.c>"])
 env.Append(CPPPATH=[str(top / "boards/port")])
+built = [env.Alias("buildprog"), env.Alias("checkprogsize")]
 for name in programs:
-    env.AddCustomTarget(name, [env.Alias("buildprog"), env.Alias("checkprogsize")], None, title=name, description=f"Build {name}")
+    env.AddCustomTarget(name, built, None, title=name, description=f"Build {name}")
 
 if program == "vectors":
-    sys.path.insert(0, str(top / "boards"))
+    sys.path.insert(0, str(top / "boards/tools"))
     import vectors
 
     tables = Path(env.subst("$BUILD_DIR")) / "tables"

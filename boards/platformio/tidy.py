@@ -1,4 +1,4 @@
-"""clang-tidy for `pio check`: PlatformIO hands it C files with all that the target's compiler defines for C++; drop that."""
+"""clang-tidy for `pio check`, which hands it C files with all that the target's compiler defines for C++: drop that."""
 
 from __future__ import annotations
 

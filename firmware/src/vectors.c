@@ -12,7 +12,7 @@
  *
  * Exit status under an emulator: 0 where none failed and one passed at least, else 1.
  *
- * vectors_data.h is made of the vectors' files by boards/vectors.py whenever this is built.
+ * vectors_data.h is made of the vectors' files by boards/tools/vectors.py whenever this is built.
  */
 #include "airmark_internal.h"
 #include "board.h"

@@ -7,7 +7,7 @@ from SCons.Script import AlwaysBuild, Default, DefaultEnvironment
 
 env = DefaultEnvironment()
 here = Path(env.PioPlatform().get_dir())
-sys.path.insert(0, str(here))
+sys.path.insert(0, str(here.resolve().parent / "tools"))
 import emulator  # noqa: E402
 
 board = env.BoardConfig() if "BOARD" in env else None

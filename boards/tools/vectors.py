@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Make vectors_data.h, the golden vectors (tests/vectors) as C tables, for the program firmware/src/vectors.c.
 
-Whatever builds that program runs this first; it needs Python's standard library only. Exit status 2: the vectors are not
-there, or not as their README.md says.
+Whatever builds that program runs this first; it needs Python's standard library only. Exit status 2: the vectors are
+not there, or not as their README.md says.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).resolve().parents[1] / "tests/vectors"
+FOLDER = Path(__file__).resolve().parents[2] / "tests/vectors"
 LAYERS = {
     "constant": ("start", "length", "value"),
     "square": ("start", "length", "step", "high", "low"),
@@ -129,7 +129,7 @@ def table(folder: Path = FOLDER) -> str:
     except (ValueError, KeyError, TypeError) as error:
         raise VectorsError(f"{folder}: {error!r}") from error
     return (
-        "/* Made by boards/vectors.py of the files in tests/vectors. */\n"
+        "/* Made by boards/tools/vectors.py of the files in tests/vectors. */\n"
         f"#define VECTORS_NUMERIC_VERSION {index['numeric_version']}\n"
         f"#define VECTORS_MOST_LAYERS {most}u\n\n"
         f"static const char *const vectors_stages[AM_TAP_STAGES] = {{{names}}};\n\n"
@@ -152,7 +152,7 @@ def main() -> int:
     try:
         write(parser.parse_args().output)
     except (OSError, VectorsError) as error:
-        print(f"boards/vectors.py: {error}", file=sys.stderr)
+        print(f"boards/tools/vectors.py: {error}", file=sys.stderr)
         return 2
     return 0
 

@@ -1,4 +1,4 @@
-"""The boards that QEMU emulates, as their files beside this one say: for PlatformIO's scripts, boards/run and the tests."""
+"""The boards that QEMU emulates, as platformio/boards says: for PlatformIO's scripts, boards/run and the tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-BOARDS = Path(__file__).resolve().parent / "boards"
+BOARDS = Path(__file__).resolve().parents[1] / "platformio/boards"
 
 
 def board(name: str) -> dict[str, Any]:
@@ -17,12 +17,12 @@ def board(name: str) -> dict[str, Any]:
 
 
 def command(manifest: dict[str, Any], program: str | Path) -> list[str]:
-    """What runs a program there: standard output and exit status are its own, the input is a file in the working folder."""
+    """What runs a program there, with its standard output and exit status; its files are in the working folder."""
     return [*manifest["build"]["qemu"].split(), "-kernel", str(program)]
 
 
 def specs(prefix: str) -> str:
-    """The compiler's option for picolibc. Where the compiler doesn't find the file by its name, it lies in its library."""
+    """The compiler's option for picolibc: where the compiler does not find the file by its name, with its folder."""
     name = "picolibc.specs"
     compiler = shutil.which(f"{prefix}gcc")
     if compiler:

@@ -66,6 +66,18 @@ def test_the_header_compiles_and_has_the_words(count: int, tmp_path: Path):
         assert "AIRMARK_MAX_KEYS=3 or more" in caught.value.stderr
 
 
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+@pytest.mark.parametrize("changed", ["AIRMARK_REPETITIONS 32", "AIRMARK_BANDS 4"])
+def test_a_library_for_other_keys_is_refused(changed: str, tmp_path: Path):
+    assert export(*files(tmp_path, 1), tmp_path / "keys.h") == 0
+    text = (SOURCES / "airmark.h").read_text("utf-8")
+    assert text.count(f"#define {changed} ") == 1
+    (tmp_path / "airmark.h").write_text(text.replace(changed, changed.split()[0] + " 64"), "utf-8")
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        compiled(tmp_path)
+    assert "the keys are for 32 repetitions in 4 bands: export them" in caught.value.stderr
+
+
 def test_it_is_for_the_owner_only_and_nothing_is_printed(tmp_path: Path, capsys):
     (path,) = files(tmp_path, 1)
     header = tmp_path / "keys.h"

@@ -125,22 +125,124 @@ def test_header_is_cxx_too(resample: int, keys: int, tmp_path: Path):
     assert "airmark_init" in run("nm", tmp_path / "use.o").stdout.split()
 
 
+# Wrong configurations
+
+
+def refused(compiler: str, *arguments: str | Path, error: str, cwd: Path | None = None) -> None:
+    """Compiling gives one error, and that is it."""
+    done = run(*COMPILERS[compiler], *arguments, "-fsyntax-only", cwd=cwd)
+    assert done.returncode != 0
+    (line,) = re.findall(r"^.*\berror:.*$", done.stderr, re.MULTILINE)
+    assert error in line
+
+
+KEYS = "airmark: AIRMARK_MAX_KEYS must be 1 to 255"
+SHAPE = "airmark: the shape of a mark cannot be set"
+NO_DSP = "airmark: AIRMARK_DSP is 1 and the core has no DSP instructions"
+
+
 @pytest.mark.parametrize(
     ("macro", "message"),
     [
-        ("AIRMARK_MAX_KEYS=0", "airmark: AIRMARK_MAX_KEYS must be 1 to 255"),
-        ("AIRMARK_MAX_KEYS=256", "airmark: AIRMARK_MAX_KEYS must be 1 to 255"),
+        ("AIRMARK_MAX_KEYS=0", KEYS),
+        ("AIRMARK_MAX_KEYS=256", KEYS),
+        ("AIRMARK_MAX_KEYS=two", KEYS),
         ("AIRMARK_RESAMPLE=2", "airmark: AIRMARK_RESAMPLE must be 0 or 1"),
+        ("AIRMARK_REPETITIONS=16", SHAPE),
+        ("AIRMARK_BANDS=8", SHAPE),
+        ("AIRMARK_RING=64", SHAPE),
     ],
 )
 @pytest.mark.parametrize("compiler", ["gcc", "clang", "m4"])
 def test_wrong_configurations_are_refused(compiler: str, macro: str, message: str):
     needed(COMPILERS[compiler][0])
     for source in SOURCES:
-        done = run(*COMPILERS[compiler], "-std=c99", f"-D{macro}", "-fsyntax-only", source)
+        refused(compiler, "-std=c99", f"-D{macro}", source, error=message)
+
+
+@pytest.mark.parametrize(
+    ("compiler", "dsp", "message"),
+    [
+        *((compiler, 1, NO_DSP) for compiler in ("gcc", "clang", "m0", "rv32imc")),
+        *((compiler, 2, "airmark: AIRMARK_DSP must be 0 or 1") for compiler in ("gcc", "clang", "m4")),
+    ],
+)
+def test_wrong_kernels_are_refused(compiler: str, dsp: int, message: str):
+    needed(COMPILERS[compiler][0])
+    sources = [path for path in SOURCES if '"airmark_internal.h"' in path.read_text("utf-8")]
+    assert len(sources) > 6
+    for source in sources:
+        refused(compiler, "-std=c99", f"-DAIRMARK_DSP={dsp}", source, error=message)
+
+
+RATES = {8_000: 1, 16_000: 1, 32_000: 0, 44_100: 0, 48_000: 0}
+"""Whether a rate does without AIRMARK_RESAMPLE."""
+
+
+@pytest.mark.parametrize("standard", ["c99", "c11"])
+@pytest.mark.parametrize("compiler", ["gcc", "clang", "m4"])
+def test_a_wrong_rate_can_be_refused(compiler: str, standard: str, tmp_path: Path):
+    needed(COMPILERS[compiler][0])
+    use, same = tmp_path / "use.c", tmp_path / "same.c"
+    use.write_text('#include "airmark.h"\nAIRMARK_REQUIRE_RATE(RATE);\nAIRMARK_REQUIRE_RATE(RATE);\nextern int a;\n')
+    same.write_text('#include "airmark.h"\n#if !AIRMARK_RATE_IS_SUPPORTED(RATE)\n#error "no"\n#endif\nextern int a;\n')
+    strict = [f"-std={standard}" if option == "-std=c99" else option for option in STRICT]
+    for rate, resample in product((0, 8_001, 11_025, 96_000, *RATES), (0, 1)):
+        options = [*strict, *macros(resample), f"-DRATE={rate}", f"-I{SOURCE}", "-fsyntax-only"]
+        right = rate in RATES and (resample == 1 or RATES[rate] == 1)
+        for file in (use, same):
+            done = run(*COMPILERS[compiler], *options, file)
+            assert (done.returncode == 0) == right, (rate, resample, done.stderr)
+            assert right == (done.stderr == "")
+            assert right or file == same or re.search(r"rate.must.be.8000.or.16000", done.stderr)
+
+
+def test_a_wrong_rate_can_be_refused_in_cxx(tmp_path: Path):
+    needed("g++")
+    (tmp_path / "use.cpp").write_text('#include "airmark.h"\nAIRMARK_REQUIRE_RATE(RATE);\n')
+    for standard in ("c++98", "c++11"):
+        command = ["g++", f"-std={standard}", f"-I{SOURCE}", "-fsyntax-only", tmp_path / "use.cpp"]
+        assert run(*command, "-DRATE=48000").returncode == 0
+        done = run(*command, "-DRATE=22050")
         assert done.returncode != 0
-        assert message in done.stderr
-        assert len(re.findall(r"\berror:", done.stderr)) == 1
+        assert re.search(r"rate.must.be.8000.or.16000", done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong", "named"),
+    [
+        ("airmark.h", "columns[AIRMARK_BANDS];", "columns[AIRMARK_BANDS + 1];", "key must have 16 bytes"),
+        ("airmark.h", "AIRMARK_BANDS 4 ", "AIRMARK_BANDS 5 ", "bands must be 4"),
+        ("airmark.h", "AIRMARK_REPETITIONS 32 ", "AIRMARK_REPETITIONS 16 ", "repetitions must be 32"),
+        ("airmark.h", "AIRMARK_RING 152 ", "AIRMARK_RING 140 ", "ring must hold a mark"),
+        ("airmark.h", "AIRMARK_PAIRS 496", "AIRMARK_PAIRS 528", "pairs"),
+        ("airmark_internal.h", "AM_BINS = 231", "AM_BINS = 239", "words must hold"),
+        ("airmark.h", "AIRMARK_HISTORY ", "AIRMARK_HISTORY 40 //", "history_is_long_enough"),
+    ],
+)
+@pytest.mark.parametrize("standard", ["c99", "c11"])
+@pytest.mark.parametrize("compiler", ["gcc", "clang", "m4"])
+def test_wrong_limits_are_refused(
+    compiler: str, standard: str, name: str, right: str, wrong: str, named: str, tmp_path: Path
+):
+    needed(COMPILERS[compiler][0])
+    shutil.copytree(SOURCE, tmp_path, dirs_exist_ok=True)
+    text = (tmp_path / name).read_text("utf-8")
+    assert text.count(right) == 1
+    (tmp_path / name).write_text(text.replace(right, wrong), "utf-8")
+    done = run(*COMPILERS[compiler], f"-std={standard}", "-fsyntax-only", "airmark_input.c", cwd=tmp_path)
+    assert done.returncode != 0
+    assert re.search(f"error:.*{named.replace(' ', '.')}", done.stderr, re.IGNORECASE), done.stderr
+
+
+def test_an_int_of_16_bits_is_refused(tmp_path: Path):
+    needed("clang")
+    (tmp_path / "string.h").write_text(
+        "#include <stddef.h>\nvoid *memcpy(void *, const void *, size_t);\nvoid *memset(void *, int, size_t);\n"
+    )
+    command = ["clang", "--target=msp430", "-std=c99", "-ffreestanding", "-w", f"-I{tmp_path}", "-fsyntax-only"]
+    done = run(*command, SOURCE / "airmark_peaks.c")
+    assert "airmark_int_must_have_32_bits" in done.stderr
 
 
 # Sources

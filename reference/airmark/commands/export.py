@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
 def header(keys: Sequence[Key]) -> str:
     """The header's text. Raises AirmarkError for keys of another profile than the default, and given twice."""
     from airmark.fixed.detector import key_columns
+    from airmark.profile import profile
 
     if not 1 <= len(keys) <= MOST_KEYS:
         raise AirmarkError(f"{len(keys)} keys: the detector in C takes 1 to {MOST_KEYS}")
@@ -58,6 +59,16 @@ def header(keys: Sequence[Key]) -> str:
         "#define AIRMARK_KEYS_H",
         "",
         '#include "airmark.h"',
+        "",
+    ]
+    repetitions, _, bands = profile().key_shape
+    message = (
+        f"airmark: the keys are for {repetitions} repetitions in {bands} bands: export them with the library's version"
+    )
+    lines += [
+        f"#if AIRMARK_REPETITIONS != {repetitions} || AIRMARK_BANDS != {bands}",
+        f'#error "{message}"',
+        "#endif",
         "",
     ]
     if len(keys) > 1:

@@ -1,11 +1,6 @@
 /* The detector: its configuration, the stream, and the slots in which the later stages work. SPEC.md, 2 and 6. */
 #include "airmark_internal.h"
 
-/* SPEC.md, 2 and 6: profile limits that other numbers rely on. */
-typedef char am_ring_holds_a_mark_and_its_confirmation
-    [AIRMARK_RING > AM_WHOLE_FRAMES + (AM_TEMPLATE_STEPS + 1) / 2 + 14 ? 1 : -1];
-typedef char am_triangle_of_pairs[AIRMARK_PAIRS == AIRMARK_REPETITIONS * (AIRMARK_REPETITIONS - 1) / 2 ? 1 : -1];
-
 airmark_status_t airmark_init(airmark_t *detector, const airmark_config_t *config)
 {
     uint32_t numerator;

@@ -37,6 +37,8 @@
  *     AIRMARK_MAX_KEYS   keys that one detector can listen for, 1 to 255; default 1. Each takes AIRMARK_BYTES_A_KEY.
  *     AIRMARK_RESAMPLE   1: inputs at 32, 44.1 and 48 kHz too (default); 0: only 8 and 16 kHz, saves code and tables.
  *     AIRMARK_DSP        1: kernels with the DSP instructions of Armv7E-M and Armv8-M; default: where the compiler has them.
+ *
+ * A value that does not fit is an error of the compilation that says so; with AIRMARK_REQUIRE_RATE, so is a rate.
  */
 #ifndef AIRMARK_H
 #define AIRMARK_H
@@ -61,10 +63,39 @@ extern "C" {
 
 #if AIRMARK_MAX_KEYS < 1 || AIRMARK_MAX_KEYS > 255
 #error "airmark: AIRMARK_MAX_KEYS must be 1 to 255"
+#undef AIRMARK_MAX_KEYS
+#define AIRMARK_MAX_KEYS 1
 #endif
 #if AIRMARK_RESAMPLE != 0 && AIRMARK_RESAMPLE != 1
 #error "airmark: AIRMARK_RESAMPLE must be 0 or 1"
+#undef AIRMARK_RESAMPLE
+#define AIRMARK_RESAMPLE 1
 #endif
+#if defined(AIRMARK_REPETITIONS) || defined(AIRMARK_BANDS) || defined(AIRMARK_RING)
+#error "airmark: the shape of a mark cannot be set: the detector is built for keys of the default profile only"
+#undef AIRMARK_REPETITIONS
+#undef AIRMARK_BANDS
+#undef AIRMARK_RING
+#endif
+
+/* An error while compiling, with the text or (before C11) the name, unless the condition holds. At file scope. */
+#if defined(__cplusplus) && __cplusplus >= 201103L
+#define AIRMARK_STATIC_ASSERT(condition, name, text) static_assert(condition, "airmark: " text)
+#elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+#define AIRMARK_STATIC_ASSERT(condition, name, text) _Static_assert(condition, "airmark: " text)
+#else
+#define AIRMARK_STATIC_ASSERT(condition, name, text) extern char airmark_##name[(condition) ? 1 : -1]
+#endif
+
+/* Whether airmark_init takes a rate, Hz. A constant where the rate is one, in #if too. */
+#define AIRMARK_RATE_IS_SUPPORTED(rate) \
+    ((rate) == 8000 || (rate) == 16000 || \
+     (AIRMARK_RESAMPLE != 0 && ((rate) == 32000 || (rate) == 44100 || (rate) == 48000)))
+
+/* AIRMARK_REQUIRE_RATE(16000); at file scope: an error while compiling where airmark_init would refuse the rate. */
+#define AIRMARK_REQUIRE_RATE(rate) \
+    AIRMARK_STATIC_ASSERT(AIRMARK_RATE_IS_SUPPORTED(rate), rate_must_be_8000_or_16000_or_if_resampled_32000_44100_48000, \
+                          "the rate must be 8000 or 16000 or, with AIRMARK_RESAMPLE, 32000, 44100 or 48000 Hz")
 
 /* The shape of the default profile (reference/SPEC.md, 2); the detector is built for these numbers only. */
 #define AIRMARK_REPETITIONS 32 /* R, passes of the pattern in a mark */

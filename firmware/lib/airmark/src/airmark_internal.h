@@ -19,6 +19,15 @@
 #define AIRMARK_DSP 0
 #endif
 #endif
+#if AIRMARK_DSP != 0 && AIRMARK_DSP != 1
+#error "airmark: AIRMARK_DSP must be 0 or 1"
+#undef AIRMARK_DSP
+#define AIRMARK_DSP 0
+#elif AIRMARK_DSP && !(defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP)
+#error "airmark: AIRMARK_DSP is 1 and the core has no DSP instructions: leave the macro out, or name another core"
+#undef AIRMARK_DSP
+#define AIRMARK_DSP 0
+#endif
 
 #if AIRMARK_DSP
 #include <arm_acle.h>
@@ -38,6 +47,19 @@ enum {
     AM_LOW_HANDICAP_Q8 = 77,
     AM_HALF_HANDICAP_Q8 = 102
 };
+
+/* What the code relies on, beyond C99's exact types, which have bytes of 8 bits and two's complement. */
+AIRMARK_STATIC_ASSERT(sizeof(int) >= 4, int_must_have_32_bits, "int must have 32 bits");
+AIRMARK_STATIC_ASSERT(sizeof(airmark_key_t) == 16, key_must_have_16_bytes, "a key must have 16 bytes");
+AIRMARK_STATIC_ASSERT(AIRMARK_BANDS == 2 * AM_LOW_BANDS, bands_must_be_4, "AIRMARK_BANDS must be 4");
+AIRMARK_STATIC_ASSERT(AM_BLOCK_FRAMES * AIRMARK_REPETITIONS == AM_WHOLE_FRAMES, repetitions_must_be_32,
+                      "AIRMARK_REPETITIONS must be 32");
+AIRMARK_STATIC_ASSERT(AIRMARK_PAIRS == AIRMARK_REPETITIONS * (AIRMARK_REPETITIONS - 1) / 2, pairs_must_be_a_triangle,
+                      "AIRMARK_PAIRS must be the pairs of AIRMARK_REPETITIONS");
+AIRMARK_STATIC_ASSERT(AIRMARK_RING > AM_WHOLE_FRAMES + (AM_TEMPLATE_STEPS + 1) / 2 + 14, ring_must_hold_a_mark,
+                      "AIRMARK_RING must hold a mark and what comes while it is confirmed");
+AIRMARK_STATIC_ASSERT(32 * AIRMARK_FRAME_WORDS + 14 == 2 * AM_BINS, words_must_hold_the_bins,
+                      "AIRMARK_FRAME_WORDS must hold two bits of each bin but 14");
 
 /*
  * Keeps GCC from moving memory accesses across: in long straight code its scheduler would load all operands first, and store

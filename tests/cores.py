@@ -44,3 +44,4 @@ PORT = _cost.PORT
 ROOT = _cost.ROOT
 NotRunError = _cost.NotRunError
 run = _cost.run
+key_of = _cost.key_of

@@ -1,6 +1,7 @@
 """The demo, end to end: its table, its exit status, its files, and what it refuses."""
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from airmark.commands import demo as command
 from airmark.curve import score_curve
 from airmark.detector import Detector
 from airmark.errors import AirmarkError
+from airmark.fixed.detector import key_columns
 from airmark.keys import Key
 
 
@@ -166,3 +168,9 @@ def test_score_curve_is_the_full_engines_score(shown):
 def test_score_curve_refuses_less_than_a_mark(shown):
     with pytest.raises(AirmarkError, match="shorter than a mark"):
         score_curve(np.zeros(16_000), 16_000, Key.load(shown.out / "key.json"))
+
+
+def test_the_key_that_ships_for_firmware_is_the_demos(shown):
+    text = (Path(__file__).parents[1] / "firmware/src/demo_key.h").read_text("utf-8")
+    words = [int(word, 16) for word in re.findall(r"0x([0-9a-f]{8})u", text)]
+    assert words == key_columns(Key.load(shown.out / "key.json"))

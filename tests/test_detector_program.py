@@ -1,0 +1,304 @@
+"""The program `detector`: real audio through rooms and emulated cores, its lines those of the host; gaps; its keys.
+
+Skipped where a cross compiler or an emulator is missing, unless the environment variable CI is set. Where AIRMARK_AUDIO
+names a folder of recordings, some of those are played to it too.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from collections.abc import Callable
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+from airmark.assets import data_path, manifest
+from airmark.channel import SMALL_LOUDSPEAKER_HZ, Channel
+from airmark.commands.export import header
+from airmark.embedder import embed
+from airmark.fixed.detector import RawDetection, key_columns
+from airmark.keys import Key
+from airmark.native import NativeDetector, version
+from airmark.profile import profile
+from cores import CORES, LIBRARY, PORT, ROOT, Build, NotRunError, emulated, key_of, run
+
+FOLDER = os.environ.get("AIRMARK_AUDIO")
+PROGRAM = ROOT / "firmware/src/detector.c"
+DEMO_KEY = ROOT / "firmware/src/demo_key.h"
+RATE = 16_000
+THRESHOLD = 1617
+"""AIRMARK_DEFAULT_THRESHOLD_Q8."""
+MARK = profile().mark_samples
+DECIDED = 96 * 256
+"""Samples after which the detector has decided on all it heard."""
+ON = ("m0", "m4", "m33", "m55", "rv32imc")
+RECORDINGS = (
+    "speech/libri_F_2007_2817.flac",
+    "speech/libri_M_6836_7278.flac",
+    "music/vibeace_0.flac",
+    "music/brahms_0.flac",
+)
+WAYS = (
+    Channel(loudspeaker_hz=SMALL_LOUDSPEAKER_HZ, distance_m=1.5, rt60_s=0.3),
+    Channel(loudspeaker_hz=SMALL_LOUDSPEAKER_HZ, distance_m=3.0, rt60_s=0.4, noise="pink", snr_db=20.0, drift_ppm=80.0),
+)
+MORE = 8
+"""Recordings of AIRMARK_AUDIO."""
+
+Pcm = NDArray[np.int16]
+
+
+# Sound
+
+
+def key() -> Key:
+    """The public one."""
+    words = re.findall(r"0x([0-9a-f]{8})u", DEMO_KEY.read_text("utf-8"))
+    return key_of([int(word, 16) for word in words])
+
+
+def pcm(samples: NDArray[np.floating]) -> Pcm:
+    return np.rint(np.clip(samples * 2**15, -(2**15), 2**15 - 1)).astype("<i2")
+
+
+@cache
+def sounds() -> dict[str, tuple[Pcm, list[int]]]:
+    """What the microphone hears, and where the marks begin in it."""
+    top = Path(FOLDER) if FOLDER else data_path()
+    paths = [data_path(name) for name in RECORDINGS]
+    if FOLDER:
+        rows = [row for row in manifest(top) if row["kind"] in ("speech", "music") and row["rate"] == str(RATE)]
+        paths += [top / row["path"] for row in rows[:: max(1, len(rows) // MORE)]]
+    found = {}
+    for i, path in enumerate(paths):
+        host, rate = soundfile.read(path, stop=8 * RATE, always_2d=True)
+        assert rate == RATE
+        host = host.mean(axis=1)
+        # The last mark ends half a second before the sound does: what is told comes by then.
+        at = [0.5, 3.3, len(host) / RATE - MARK / RATE - 0.5]
+        at = at if at[2] - at[1] > 2.1 else [at[0], at[2]]
+        marked = embed(host, RATE, key(), at=at, strength=-14, judge=False)
+        way = WAYS[i % len(WAYS)]
+        heard = way.apply(marked.samples[:, 0], RATE, seed=i)
+        places = [round(heard.place(mark.sample)) for mark in marked.marks]
+        found[f"{path.stem}, marked"] = pcm(heard.samples), places
+        found[path.stem] = pcm(way.apply(host, RATE, seed=i).samples), []
+    return found
+
+
+# What the program should say
+
+
+def rounded(value: int, unit: int, places: int) -> str:
+    scaled = (abs(value) * 10**places + unit // 2) // unit
+    return f"{'-' * (value < 0)}{scaled // 10**places}.{scaled % 10**places:0{places}}"
+
+
+def line(d: RawDetection) -> str:
+    place = f"sample={d.sample} seconds={rounded(d.sample, RATE, 3)}"
+    scale = f"score={rounded(d.score_q8, 256, 3)} drift_ppm={rounded(d.drift_ppm_q4, 16, 2)}"
+    return f"detection {place} {scale} key={d.key} early={d.early:d}"
+
+
+def host_detector(first_sample: int = 0, early: bool = False) -> NativeDetector:
+    columns = [key_columns(key())]
+    return NativeDetector(columns, RATE, early=early, threshold_q8=THRESHOLD, first_sample=first_sample)
+
+
+def title() -> str:
+    return f"detector airmark={version()} rate={RATE} keys=1 threshold={rounded(THRESHOLD, 256, 3)}"
+
+
+def without_lamp(said: str) -> list[str]:
+    lines = said.splitlines()
+    lamp = [line for line in lines if line.startswith("led ")]
+    assert lamp == ["led on", "led off"] * (len(lamp) // 2) + ["led on"] * (len(lamp) % 2)
+    return [line for line in lines if not line.startswith("led ")]
+
+
+def expected(samples: Pcm, early: bool = False) -> list[str]:
+    told = [line(d) for d in host_detector(early=early).push(samples)]
+    return [title(), *told, f"end samples={len(samples)} lost=0"]
+
+
+# Emulated cores
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Callable[[Pcm], list[str]]]:
+    """What gives, for a core and macros, what runs the program there and gives the lines it writes."""
+    return cache(lambda *setting: built(tmp_path_factory.mktemp(setting[0]), *setting))
+
+
+def built(folder: Path, core: str, *macros: str) -> Callable[[Pcm], list[str]]:
+    build = Build(CORES[core], ('DETECTOR_KEYS="demo_key.h"', *macros), folder)
+    ports = [PORT / name for name in ("emulated.c", "emulated_audio.c", "emulated_timer.c")]
+    elf = build.link("detector.elf", PROGRAM, *ports, LIBRARY / "airmark_fifo.c", *build.objects)
+
+    def said(samples: Pcm) -> list[str]:
+        (folder / "input").write_bytes(samples.tobytes())
+        return without_lamp(run(build.core.command(elf), cwd=folder, timeout=120))
+
+    return said
+
+
+def test_marks_are_found_in_these_sounds_and_nothing_where_there_are_none():
+    total = missed = 0
+    for samples, places in sounds().values():
+        found = [d.sample for d in host_detector().push(samples)]
+        near = {place for place in places for sample in found if abs(sample - place) < 1024}
+        assert len(found) == len(near)
+        total += len(places)
+        missed += len(places) - len(near)
+    assert total >= 9
+    assert missed <= total // 4
+
+
+@emulated
+@pytest.mark.parametrize("core", ON)
+def test_says_what_the_host_says(program, core: str):
+    said = program(core)
+    for name, (samples, _) in sounds().items():
+        assert said(samples) == expected(samples), name
+
+
+@emulated
+def test_says_early_what_the_host_says(program):
+    said = program("m4", "DETECTOR_EARLY=1")
+    samples = np.concatenate([samples for samples, places in sounds().values() if places][:2])
+    lines = expected(samples, early=True)
+    assert any(line.endswith("early=1") for line in lines)
+    assert said(samples) == lines
+
+
+@emulated
+@pytest.mark.parametrize("length", [0, 1, 159, 160, 161, 511])
+def test_short_files_end(program, length: int):
+    samples = np.arange(length, dtype="<i2")
+    assert program("rv32imc")(samples) == expected(samples)
+
+
+@emulated
+def test_without_a_file_it_ends_with_2(tmp_path: Path):
+    built(tmp_path, "m4")
+    with pytest.raises(NotRunError, match="ended with 2"):
+        run(CORES["m4"].command(tmp_path / "detector.elf"), cwd=tmp_path, timeout=60)
+
+
+def test_lines_hold_all_of_a_detection():
+    # 1/256 and 1/16 can be had back from the places that are printed.
+    for value in (*range(-3000, 3000), 2**31 - 1, -(2**31)):
+        assert round(float(rounded(value, 256, 3)) * 256) == value
+        assert round(float(rounded(value, 16, 2)) * 16) == value
+
+
+# Gaps, on this computer
+
+
+@pytest.fixture(scope="module")
+def scripted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[Pcm | int]], list[str]]:
+    """What runs the program with a port that does as it is told: arrays are blocks, numbers are samples lost."""
+    folder = tmp_path_factory.mktemp("scripted")
+    sources = [PROGRAM, Path(__file__).parent / "detector/scripted.c", *sorted(LIBRARY.glob("*.c"))]
+    options = ("-std=c99", "-O1", "-g", "-fsanitize=undefined", "-fno-sanitize-recover", f"-I{LIBRARY}", f"-I{PORT}")
+    warnings = ("-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wcast-qual", "-Werror")
+    run(["gcc", *options, *warnings, '-DDETECTOR_KEYS="demo_key.h"', *sources, "-o", folder / "detector"])
+
+    def said(parts: list[Pcm | int]) -> list[str]:
+        with (folder / "input").open("wb") as file:
+            for part in parts:
+                if isinstance(part, int):
+                    file.write(struct.pack("<2I", 1, part))
+                else:
+                    file.write(struct.pack("<2I", 0, len(part)) + part.tobytes())
+        return without_lamp(run([folder / "detector"], cwd=folder, timeout=60))
+
+    return said
+
+
+def music() -> tuple[Pcm, list[int]]:
+    (found,) = (sound for name, sound in sounds().items() if name == "vibeace_0, marked")
+    return found
+
+
+def test_blocks_of_any_length(scripted):
+    samples, _ = music()
+    cuts = np.sort(np.random.default_rng(1).integers(0, len(samples), 50))
+    assert scripted(list(np.split(samples, cuts))) == expected(samples)
+
+
+@pytest.mark.parametrize("lost", [1, 160, 3000, DECIDED])
+def test_zeros_stand_for_a_gap(scripted, lost: int):
+    samples, places = music()
+    cut = places[0] + MARK // 2
+    after = samples[cut + lost :]
+    whole = np.concatenate([samples[:cut], np.zeros(lost, np.int16), after])
+    told = [line(d) for d in host_detector().push(whole)]
+    lines = scripted([samples[:cut], lost, after])
+    assert [said for said in lines if said.startswith("detection")] == told
+    assert lines[1] == f"lost sample={cut} count={lost}"
+    assert lines[-1] == f"end samples={len(whole)} lost={lost}"
+    if lost <= 3000:  # the mark is found all the same
+        assert len(told) == len(host_detector().push(samples))
+
+
+@pytest.mark.parametrize("lost", [DECIDED + 1, 1_000_000, 2**32 - 1])
+def test_after_a_long_gap_it_begins_anew(scripted, lost: int):
+    samples, places = music()
+    cut = places[0] + MARK + 100  # what the detector has heard, but not decided on
+    before = [line(d) for d in host_detector().push(np.concatenate([samples[:cut], np.zeros(DECIDED, np.int16)]))]
+    assert before
+    again = cut + lost
+    after = [line(d) for d in host_detector(again).push(samples)]
+    assert after
+    lines = scripted([samples[:cut], lost, samples])
+    assert lines[1] == f"lost sample={cut} count={lost}"
+    assert lines[2:-1] == [*before, *after]
+    assert lines[-1] == f"end samples={again + len(samples)} lost={lost}"
+
+
+def test_gaps_add_up(scripted):
+    samples, _ = music()
+    parts: list[Pcm | int] = []
+    for a, b in pairwise(range(0, 60_000, 10_000)):
+        parts += [samples[a:b], 50_000]
+    lines = scripted(parts)
+    assert [said for said in lines if said.startswith("lost")] == [
+        f"lost sample={10_000 + 60_000 * i} count=50000" for i in range(5)
+    ]
+    assert lines[-1] == "end samples=300000 lost=250000"
+
+
+# Keys
+
+
+def check(folder: Path, *options: str) -> None:
+    """Let the compiler read the program with the headers of a folder."""
+    run(["gcc", "-std=c99", "-fsyntax-only", f"-I{LIBRARY}", f"-I{PORT}", f"-I{folder}", *options, PROGRAM])
+
+
+def test_a_missing_key_is_told_with_what_makes_it(tmp_path: Path):
+    with pytest.raises(NotRunError, match=r"run 'airmark export KEY.json keys.h' and put keys.h on the include path"):
+        check(tmp_path)
+
+
+def test_takes_the_header_that_export_writes(tmp_path: Path):
+    (tmp_path / "keys.h").write_text(header([key()]), "utf-8")
+    check(tmp_path, "-Wall", "-Wextra", "-Werror")
+    (tmp_path / "other.h").write_text(header([key()]), "utf-8")
+    (tmp_path / "keys.h").unlink()
+    check(tmp_path, '-DDETECTOR_KEYS="other.h"')
+
+
+def test_the_key_that_ships_is_public_and_whole():
+    text = DEMO_KEY.read_text("utf-8")
+    assert text.startswith("/*\n * PUBLIC")
+    assert "SECRET" not in text
+    assert f"fingerprint {key().fingerprint} " in text

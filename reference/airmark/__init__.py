@@ -20,41 +20,55 @@ if TYPE_CHECKING:
     from airmark.detector import Detection, Detector
     from airmark.embedder import Embedded, Embedder, Mark, embed
     from airmark.fixed import NUMERIC_VERSION
+    from airmark.gate import Answer, Gate, GateConfig, Verdict, Word
     from airmark.keys import Key
     from airmark.keysearch import generate
     from airmark.profile import Profile
     from airmark.stream import StreamEmbedder
+    from airmark.words import place_for_word
 
 _HOMES = {
+    "Answer": "gate",
     "Channel": "channel",
     "Detection": "detector",
     "Detector": "detector",
     "Embedded": "embedder",
     "Embedder": "embedder",
+    "Gate": "gate",
+    "GateConfig": "gate",
     "Key": "keys",
     "Mark": "embedder",
     "NUMERIC_VERSION": "fixed",
     "Profile": "profile",
     "StreamEmbedder": "stream",
+    "Verdict": "gate",
+    "Word": "gate",
     "embed": "embedder",
     "generate": "keysearch",
+    "place_for_word": "words",
 }
 __all__ = [
     "NUMERIC_VERSION",
     "VERSION",
     "AirmarkError",
+    "Answer",
     "Channel",
     "Detection",
     "Detector",
     "Embedded",
     "Embedder",
+    "Gate",
+    "GateConfig",
     "Key",
     "Mark",
     "Profile",
     "StreamEmbedder",
+    "Verdict",
+    "Word",
     "__version__",
     "embed",
     "generate",
+    "place_for_word",
 ]
 
 

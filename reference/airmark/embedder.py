@@ -26,6 +26,7 @@ from airmark.masking import LOUDEST_DB, check_strength
 from airmark.pattern import FRAME, MARGIN, PATTERNS, make
 from airmark.predict import Predictor
 from airmark.stream import causal_mark
+from airmark.words import covers, places_for_words
 
 Real = npt.NDArray[np.float64]
 
@@ -321,6 +322,7 @@ def embed(
     *,
     at: Sequence[float] = (),
     near: Sequence[float] = (),
+    words: Sequence[tuple[float, float]] = (),
     span: tuple[float, float] | None = None,
     pattern: str = "adaptive",
     strength: float | None = None,
@@ -330,11 +332,12 @@ def embed(
     """Mark a recording.
 
     samples: (n,) or (n, channels), int16 or float of full scale 1; rate: Hz, 8,000 to 192,000. at, near: places in
-    seconds; ``near`` may move by a second either way to a better one; with neither, mark follows mark. span: seconds
-    from, to; marks stay inside. pattern: 'adaptive', 'causal' or 'noise'. strength: dB relative to the host's smoothed
-    spectrum, at most LOUDEST_DB; None gives each mark what its own host needs and hides. sample_type: the grid to round
-    to, see airmark.audio; samples outside the marks stay as they are. Returns samples of the shape (n, channels).
-    Raises AirmarkError where a place, a part or a strength cannot be had.
+    seconds; ``near`` may move by a second either way to a better one. words: wake words, start and end in seconds, that
+    a headset shall suppress: each gets a mark before it (airmark.words). With none of these, mark follows mark. span:
+    seconds from, to; marks stay inside. pattern: 'adaptive', 'causal' or 'noise'. strength: dB relative to the host's
+    smoothed spectrum, at most LOUDEST_DB; None gives each mark what its own host needs and hides. sample_type: the grid
+    to round to, see airmark.audio; samples outside the marks stay as they are. Returns samples of the shape
+    (n, channels). Raises AirmarkError where a place, a part or a strength cannot be had.
     """
     host = samples / 32768.0 if samples.dtype == np.int16 else np.asarray(samples, dtype=np.float64)
     host = host if host.ndim == 2 else host[:, None]
@@ -343,7 +346,31 @@ def embed(
     embedder = Embedder(key, rate, pattern=pattern, strength=strength, judge=judge)
     start, stop = span or (None, None)
     part = span_of(start, stop, rate, len(host))
-    return embedder.embed(host, places_of(at, near, rate), part, sample_type)
+    before = word_places(words, at, part, rate, key)
+    embedded = embedder.embed(host, places_of((*at, *before), near, rate), part, sample_type)
+    check_words(embedded.marks, words, rate)
+    return embedded
+
+
+def word_places(
+    words: Sequence[tuple[float, float]],
+    at: Sequence[float],
+    part: tuple[int, int],
+    rate: int,
+    key: Key,
+    **options: Any,
+) -> list[float]:
+    """Places in seconds for wake words, beside the marks at ``at``. options: ``words.places_for_words``'s."""
+    span = (part[0] / rate, part[1] / rate)
+    mark_s = key.profile.mark_samples / key.profile.rate
+    return places_for_words(words, at=at, span=span, mark_s=mark_s, **options)
+
+
+def check_words(marks: Sequence[Mark], words: Sequence[tuple[float, float]], rate: int) -> None:
+    """Raises AirmarkError for a word without a mark: where there is only digital silence none is made."""
+    for word in words:
+        if not any(covers(mark.time_s, word, mark.samples / rate) for mark in marks):
+            raise AirmarkError(f"the word at {word[0]:.3f} s gets no mark: there is only digital silence before it")
 
 
 def places_of(at: Sequence[float], near: Sequence[float], rate: int) -> list[Place] | None:

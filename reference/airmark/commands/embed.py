@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airmark.errors import AirmarkError
+from airmark.words import ANSWER_S
 
 if TYPE_CHECKING:
     from airmark.embedder import Mark
@@ -34,6 +35,18 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--near", type=float, action="append", default=[], metavar="SECONDS", help="here, or up to 1 s aside if better"
     )
+    parser.add_argument(
+        "--word", type=float, nargs=2, action="append", default=[], metavar=("START", "END"),
+        help="a wake word that headsets shall suppress: a mark starts before it, seconds",
+    )  # fmt: skip
+    parser.add_argument(
+        "--answer", type=float, metavar="S",
+        help=f"the mark of a word is told at most so long after its end; default {ANSWER_S:g}",
+    )  # fmt: skip
+    parser.add_argument(
+        "--early", action="store_true",
+        help="headsets decide early: a word near the start may get a mark of which only the first half is told in time",
+    )  # fmt: skip
     parser.add_argument("--from", dest="start", type=float, metavar="S", help="mark nothing before, seconds")
     parser.add_argument("--to", dest="stop", type=float, metavar="S", help="mark nothing after, seconds")
     parser.add_argument(
@@ -83,13 +96,18 @@ def _file(args: argparse.Namespace, key: Key, strength: float | None) -> int:
     from rich.progress import Progress
 
     from airmark import audio
-    from airmark.embedder import Embedder, places_of, span_of
+    from airmark.embedder import Embedder, check_words, places_of, span_of, word_places
 
+    for option, given in (("--answer", args.answer is not None), ("--early", args.early)):
+        if given and not args.word:
+            raise AirmarkError(f"{option} goes with --word")
     recording = audio.read(args.input)
     target = audio.check_output(recording, args.output, lossy=args.lossy, force=args.force)
     embedder = Embedder(key, recording.rate, pattern=args.pattern or "adaptive", strength=strength, visqol=args.visqol)
-    places = places_of(args.at, args.near, recording.rate)
     span = span_of(args.start, args.stop, recording.rate, len(recording.samples))
+    answer = ANSWER_S if args.answer is None else args.answer
+    before = word_places(args.word, args.at, span, recording.rate, key, answer=answer, early=args.early)
+    places = places_of((*args.at, *before), args.near, recording.rate)
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task("marking", total=None)
@@ -100,12 +118,14 @@ def _file(args: argparse.Namespace, key: Key, strength: float | None) -> int:
             target.sample_type,
             lambda done, total: progress.update(task, completed=done, total=total),
         )
+    check_words(embedded.marks, args.word, recording.rate)
     audio.write(embedded.samples, recording, target)
+    told = [_words_of(mark, args.word, recording.rate) for mark in embedded.marks]
     if args.json:
-        marks = [_as_json(m) for m in embedded.marks]
+        marks = [_as_json(mark) | {"words": words} for mark, words in zip(embedded.marks, told, strict=True)]
         print(json.dumps({"rate": recording.rate, "samples": len(recording.samples), "marks": marks}, indent=1))
     else:
-        _report(embedded.marks)
+        _report(embedded.marks, told)
     return 0
 
 
@@ -115,7 +135,8 @@ def _pipe(args: argparse.Namespace, key: Key, strength: float | None) -> int:
 
     if args.input != "-" or args.output != "-":
         raise AirmarkError("raw pipes go from - to -: 'airmark embed - - --rate HZ --channels N'")
-    unfit = {"--at": args.at, "--near": args.near, "--from": args.start, "--to": args.stop, "--json": args.json,
+    unfit = {"--at": args.at, "--near": args.near, "--word": args.word, "--answer": args.answer,
+             "--early": args.early, "--from": args.start, "--to": args.stop, "--json": args.json,
              "--visqol": args.visqol, "--lossy": args.lossy}  # fmt: skip
     for option, value in unfit.items():
         # A place at 0 s is given too.
@@ -135,17 +156,32 @@ def _pipe(args: argparse.Namespace, key: Key, strength: float | None) -> int:
     return 0
 
 
-def _report(marks: list[Mark]) -> None:
+def _words_of(mark: Mark, words: list[list[float]], rate: int) -> list[dict[str, float]]:
+    """The words that a mark covers, and how long after each it is told at the latest."""
+    from airmark.words import TAIL_S, covers
+
+    length = mark.samples / rate
+    return [
+        {"start_s": start, "end_s": end, "told_after_s": round(mark.time_s + length + TAIL_S - end, 4)}
+        for start, end in words
+        if covers(mark.time_s, (start, end), length)
+    ]
+
+
+def _report(marks: list[Mark], words: list[list[dict[str, float]]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table(*COLUMNS[:5], *(["ViSQOL"] if any(m.quality and m.quality.visqol for m in marks) else []), "")
-    for m in marks:
+    for m, covered in zip(marks, words, strict=True):
         q = m.quality
         row = [f"{m.time_s:.3f} s", f"{m.strength_db:g} dB", f"{m.predicted_score:.1f}"]
         row += [_figure(q.snr_db, ".1f", " dB"), _figure(q.zimtohrli, ".3f")] if q else ["", ""]
         row += [_figure(q.visqol, ".2f")] if q and q.visqol else []
         notes = (["weak: many rooms will swallow it"] if m.weak else []) + (["lowered to avoid clipping"] * m.lowered)
+        for word in covered:
+            after = f"told {word['told_after_s']:.2f} s after it at the latest"
+            notes.append(f"for the word {word['start_s']:.3f} to {word['end_s']:.3f} s, {after}")
         table.add_row(*row, "; ".join(notes))
     Console(soft_wrap=True).print(table)
     weak = sum(m.weak for m in marks)

@@ -208,6 +208,78 @@ def test_refuses_in_one_line(keys, rate, options, message):
     assert caught.value.__cause__ is None
 
 
+WRONG = {
+    "no detector": ("AIRMARK_BAD_ARGUMENT", None),
+    "no configuration": ("AIRMARK_BAD_ARGUMENT", None),
+    "no rate": ("AIRMARK_BAD_RATE", {"rate": 0}),
+    "a rate between": ("AIRMARK_BAD_RATE", {"rate": 22_050}),
+    "a rate beyond 16 bits": ("AIRMARK_BAD_RATE", {"rate": 65_536 + 16_000}),
+    "keys nowhere": ("AIRMARK_BAD_KEYS", {"keys": ffi.NULL}),
+    "no keys": ("AIRMARK_BAD_KEYS", {"key_count": 0}),
+    "too many keys": ("AIRMARK_BAD_KEYS", {"key_count": 65}),
+    "most keys": ("AIRMARK_BAD_KEYS", {"key_count": 255}),
+    "no threshold": ("AIRMARK_BAD_THRESHOLD", {"threshold_q8": 0}),
+    "a threshold just too low": ("AIRMARK_BAD_THRESHOLD", {"threshold_q8": 255}),
+}
+"""What airmark_init gives, and for which numbers of its configuration."""
+
+
+def test_every_status_is_given():
+    statuses = set(re.findall(r"^ +(AIRMARK_\w+) = -?\d", HEADER.read_text("utf-8"), re.MULTILINE))
+    assert {status for status, _ in WRONG.values()} == statuses - {"AIRMARK_OK"}
+    texts = {ffi.string(lib.airmark_status_text(getattr(lib, status))) for status in statuses}
+    assert len(texts) == len(statuses)
+    assert ffi.string(lib.airmark_status_text(77)) not in texts
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="no C compiler")
+def test_what_a_small_build_refuses(tmp_path: Path):
+    """Without AIRMARK_RESAMPLE, and with room for one key."""
+    (tmp_path / "main.c").write_text(
+        '#include <stdio.h>\n#include "airmark.h"\n'
+        "static const airmark_key_t keys[2] = {{{1, 2, 3, 4}}, {{5, 6, 7, 8}}};\n"
+        "static airmark_t detector;\n"
+        "int main(void)\n{\n"
+        "    const unsigned rates[] = {8000, 16000, 32000, 44100, 48000};\n"
+        "    for (int i = 0; i < 10; i++) {\n"
+        "        airmark_config_t config = AIRMARK_CONFIG(rates[i / 2], keys, (uint8_t)(1 + i % 2));\n"
+        "        airmark_status_t status = airmark_init(&detector, &config);\n"
+        '        printf("%d %s\\n", status, airmark_status_text(status));\n'
+        "    }\n    return 0;\n}\n"
+    )
+    sources = sorted(HEADER.parent.glob("airmark*.c"))
+    command = ["cc", "-std=c99", "-O1", "-DAIRMARK_RESAMPLE=0", f"-I{HEADER.parent}", "main.c", *sources, "-o", "main"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    out = subprocess.run([tmp_path / "main"], check=True, capture_output=True, text=True).stdout.splitlines()
+    fits = ["0 no error", "-3 no key, or more than AIRMARK_MAX_KEYS"]
+    assert out == 2 * fits + 6 * ["-2 a rate that is not 8000 or 16000 Hz"]
+
+
+@pytest.mark.parametrize("why", WRONG)
+def test_an_error_changes_nothing_in_the_middle_of_a_mark(why: str):
+    status, changed = WRONG[why]
+    keys = ffi.new("airmark_key_t[]", [{"columns": key} for key in columns()])
+    config = ffi.new("airmark_config_t *", [RATE, keys, 2, True, THRESHOLD, 0])
+    state = ffi.new("airmark_t *")
+    assert lib.airmark_init(state, config) == lib.AIRMARK_OK
+    one, told, is_told = ffi.new("airmark_detection_t *"), [], ffi.new("bool *")
+    sound = ffi.from_buffer("int16_t[]", marked())
+    at, middle = 0, RATE + 5001
+    while at < len(sound):
+        end = middle if at < middle else len(sound)
+        at += lib.airmark_push(state, sound + at, end - at, 1, one, is_told)
+        if is_told[0]:
+            told.append(RawDetection(one.sample, one.score_q8, one.drift_ppm_q4, one.key, one.early, at))
+        if at == middle:
+            before = bytes(ffi.buffer(state))
+            for name, value in (changed or {}).items():
+                setattr(config, name, value)
+            given = (ffi.NULL if why == "no detector" else state, ffi.NULL if why == "no configuration" else config)
+            assert lib.airmark_init(*given) == getattr(lib, status)
+            assert bytes(ffi.buffer(state)) == before
+    assert told == found()
+
+
 @pytest.mark.parametrize(
     ("samples", "given"),
     [

@@ -238,6 +238,7 @@ void airmark_reset(airmark_t *detector);
 /*
  * Hand over samples. Takes all of them, or up to and with the one at which a detection became certain.
  *
+ * detector: after airmark_init gave AIRMARK_OK. None of the pointers may be null, which is not checked here.
  * samples: the first of `count` samples, `stride` int16_t apart (1: one channel, 2: the left or right of two).
  * detection: written only where *found is set to true; it is false otherwise.
  * Returns the samples taken, count at most; 0 only where count is 0.

@@ -22,22 +22,24 @@ if len(named) > 1 or program not in programs:
     sys.stderr.write(f"Error: one program of {', '.join(programs)} can be built at a time, not {named or program}\n")
     env.Exit(1)
 
+tables = Path(env.subst("$BUILD_DIR")) / "tables"
+sys.path.insert(0, str(top / "boards/tools"))
+import vectors  # noqa: E402
+
+try:
+    vectors.write(tables / "vectors_data.h")
+    keys = vectors.most_keys()
+except (OSError, vectors.VectorsError) as error:
+    sys.stderr.write(f"Error: {error}\n")
+    env.Exit(1)
+
 env.Replace(AIRMARK_PROGRAM=program, SRC_FILTER=[f"+<{program}.c>"])
-env.Append(CPPPATH=[str(top / "boards/port")])
+env.Append(CPPPATH=[str(path) for path in (top / "boards/port", tables, top / "tests/vectors")])
+if program == "vectors":
+    env.Append(CFLAGS=["-include", str(firmware / "src/vectors.h")])
+    if "AIRMARK_MAX_KEYS" not in str(env.get("BUILD_FLAGS")):
+        env.Append(CPPDEFINES=[("AIRMARK_MAX_KEYS", keys)])
+
 built = [env.Alias("buildprog"), env.Alias("checkprogsize")]
 for name in programs:
     env.AddCustomTarget(name, built, None, title=name, description=f"Build {name}")
-
-if program == "vectors":
-    sys.path.insert(0, str(top / "boards/tools"))
-    import vectors
-
-    tables = Path(env.subst("$BUILD_DIR")) / "tables"
-    try:
-        vectors.write(tables / "vectors_data.h")
-    except (OSError, vectors.VectorsError) as error:
-        sys.stderr.write(f"Error: {error}\n")
-        env.Exit(1)
-    env.Append(CPPPATH=[str(tables), str(top / "tests/vectors")], CFLAGS=["-include", str(firmware / "src/vectors.h")])
-    if "AIRMARK_MAX_KEYS" not in str(env.get("BUILD_FLAGS")):
-        env.Append(CPPDEFINES=[("AIRMARK_MAX_KEYS", vectors.most_keys())])

@@ -1,5 +1,6 @@
 /* The port for a computer with an operating system: standard input takes the place of the microphone, 16-bit samples. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "audio.h"
 #include "board.h"
@@ -33,8 +34,9 @@ void port_audio_done(uint32_t done)
 
 void port_write(const char *text, size_t length)
 {
-    fwrite(text, 1, length, stdout);
-    fflush(stdout);
+    if (fwrite(text, 1, length, stdout) != length || fflush(stdout) != 0) {
+        exit(EXIT_FAILURE);
+    }
 }
 
 void port_led(bool on)

@@ -107,7 +107,7 @@ extern "C" {
 #define AIRMARK_QUEUE 4  /* candidates that may wait */
 #define AIRMARK_LEVELS 4 /* screen levels among which a candidate is the highest */
 #define AIRMARK_PAIRS 496
-#define AIRMARK_HISTORY 96
+#define AIRMARK_HISTORY 144
 
 /* A key: bit 31 - r of columns[b] is 1 where the sign of repetition r in band b is -1. 16 bytes, secret. */
 typedef struct {

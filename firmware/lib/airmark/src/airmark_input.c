@@ -70,34 +70,42 @@ static inline int32_t convolve(const uint32_t filter[TAPS / 2], const int16_t sa
     return am_saturate(am_shift(sum, 15));
 }
 
-/* The same for two outputs `step` samples apart, which share the loads of the taps. */
-#define ADD_PAIRS(k) \
+/* The same for two outputs 2 * APART samples apart, which share the loads of the taps and of most samples. */
+#define ADD_PAIRS(k, APART) \
     do { \
         const uint32_t taps = filter[k]; \
-        first = am_dot_add(taps, am_load_pair(samples + 2 * (k)), first); \
-        second = am_dot_add(taps, am_load_pair(later + 2 * (k)), second); \
+        pairs[(k) + (APART)] = am_load_pair(samples + 2 * ((k) + (APART))); \
+        sum = am_dot_add(taps, pairs[k], sum); \
+        later = am_dot_add(taps, pairs[(k) + (APART)], later); \
     } while (0)
 
-static inline void convolve_two(const uint32_t filter[TAPS / 2], const int16_t *samples, uint32_t step, int16_t out[2])
-{
-    const int16_t *const later = samples + step;
-    int32_t first = 1 << 14;
-    int32_t second = 1 << 14;
-    ADD_PAIRS(0);
-    ADD_PAIRS(1);
-    ADD_PAIRS(2);
-    ADD_PAIRS(3);
-    ADD_PAIRS(4);
-    ADD_PAIRS(5);
-    ADD_PAIRS(6);
-    ADD_PAIRS(7);
-    ADD_PAIRS(8);
-    ADD_PAIRS(9);
-    ADD_PAIRS(10);
-    ADD_PAIRS(11);
-    out[0] = (int16_t)am_saturate(am_shift(first, 15));
-    out[1] = (int16_t)am_saturate(am_shift(second, 15));
-}
+#define DEFINE_CONVOLVE_TWO(NAME, APART) \
+    static inline void NAME(const uint32_t filter[TAPS / 2], const int16_t *samples, int16_t *out, int16_t *out_later) \
+    { \
+        uint32_t pairs[TAPS / 2 + (APART)]; \
+        int32_t sum = 1 << 14; \
+        int32_t later = 1 << 14; \
+        for (uint32_t k = 0; k < (APART); k++) { \
+            pairs[k] = am_load_pair(samples + 2 * k); \
+        } \
+        ADD_PAIRS(0, APART); \
+        ADD_PAIRS(1, APART); \
+        ADD_PAIRS(2, APART); \
+        ADD_PAIRS(3, APART); \
+        ADD_PAIRS(4, APART); \
+        ADD_PAIRS(5, APART); \
+        ADD_PAIRS(6, APART); \
+        ADD_PAIRS(7, APART); \
+        ADD_PAIRS(8, APART); \
+        ADD_PAIRS(9, APART); \
+        ADD_PAIRS(10, APART); \
+        ADD_PAIRS(11, APART); \
+        *out = (int16_t)am_saturate(am_shift(sum, 15)); \
+        *out_later = (int16_t)am_saturate(am_shift(later, 15)); \
+    }
+
+DEFINE_CONVOLVE_TWO(convolve_2_apart, 1)
+DEFINE_CONVOLVE_TWO(convolve_6_apart, 3)
 
 /* `count` samples, `stride` apart, one after the other into `to`. */
 static inline void gather(int16_t *to, const int16_t *samples, uint32_t count, size_t stride)
@@ -142,20 +150,32 @@ size_t airmark_input(airmark_t *detector, const int16_t *samples, size_t count, 
             }
         }
         detector->input_phase = (uint16_t)phase;
+    } else if (rate == 48000u) {
+        for (; at + 9u < taken; at += 12u) {
+            convolve_6_apart(airmark_filter_48, history + at, out + outputs, out + outputs + 2);
+            convolve_6_apart(airmark_filter_48, history + at + 3, out + outputs + 1, out + outputs + 3);
+            outputs += 4;
+        }
+        for (; at < taken; at += 3u) {
+            out[outputs++] = (int16_t)convolve(airmark_filter_48, history + at);
+        }
     } else {
-        const uint32_t *const filter = rate == 48000u ? airmark_filter_48 : airmark_filter_32;
-        const uint32_t step = rate == 48000u ? 3u : 2u;
-        for (; at + step < taken; at += 2u * step) {
-            convolve_two(filter, history + at, step, out + outputs);
+        for (; at + 2u < taken; at += 4u) {
+            convolve_2_apart(airmark_filter_32, history + at, out + outputs, out + outputs + 1);
             outputs += 2;
         }
-        for (; at < taken; at += step) {
-            out[outputs++] = (int16_t)convolve(filter, history + at);
+        for (; at < taken; at += 2u) {
+            out[outputs++] = (int16_t)convolve(airmark_filter_32, history + at);
         }
     }
     detector->input_skip = (uint8_t)(at - taken);
-    for (uint32_t i = 0; i < TAPS - 1u; i++) {
-        history[i] = history[taken + i];
+    /* The last samples to the front, words at a time where they do not overlap. */
+    if (taken >= TAPS) {
+        gather(history, history + taken, TAPS, 1);
+    } else {
+        for (uint32_t i = 0; i < TAPS - 1u; i++) {
+            history[i] = history[taken + i];
+        }
     }
     *made = outputs;
     return taken;

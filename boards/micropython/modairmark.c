@@ -54,10 +54,22 @@ typedef struct {
     airmark_key_t words[AIRMARK_MAX_KEYS]; /* where the detector looks for its keys */
 } detector_obj_t;
 
+typedef struct {
+    mp_obj_base_t base;
+    airmark_gate_t gate;
+} gate_obj_t;
+
+typedef struct {
+    mp_obj_base_t base;
+    uint32_t rate;
+    airmark_gate_answer_t answer;
+} answer_obj_t;
+
 #if defined(MICROPY_ENABLE_DYNRUNTIME)
-mp_obj_full_type_t detection_type, detector_type; /* the linker of native modules wants them not to be static */
+/* Not static: the linker of native modules wants it so. */
+mp_obj_full_type_t detection_type, detector_type, gate_type, answer_type;
 #else
-static const mp_obj_type_t detection_type, detector_type;
+static const mp_obj_type_t detection_type, detector_type, gate_type, answer_type;
 #endif
 #define TYPE(name) ((const mp_obj_type_t *)&name##_type)
 
@@ -81,6 +93,9 @@ static mp_obj_t from_u64(uint64_t value)
 /* Raises TypeError where that is no whole number, and ValueError where it does not fit in 64 bits. */
 static uint64_t to_u64(mp_obj_t object)
 {
+    if (mp_obj_get_type(object) != &mp_type_int) {
+        mp_raise_TypeError(MP_ERROR_TEXT("number of a sample must be a whole number"));
+    }
     const mp_obj_t upper = binary(MP_BINARY_OP_RSHIFT, object, MP_OBJ_NEW_SMALL_INT(32));
     if (mp_obj_is_true(binary(MP_BINARY_OP_RSHIFT, upper, MP_OBJ_NEW_SMALL_INT(32)))) {
         mp_raise_ValueError(MP_ERROR_TEXT("number of a sample must be 0 to 2**64 - 1"));
@@ -98,7 +113,12 @@ static mp_obj_t fraction(int32_t value, mp_int_t unit)
 /* A score in 1/256, rounded up, and limited to what the detector takes. */
 static uint16_t to_threshold(mp_obj_t score)
 {
-    const mp_obj_t q8 = binary(MP_BINARY_OP_MULTIPLY, score, MP_OBJ_NEW_SMALL_INT(256));
+    const mp_obj_t unit = fraction(1, 256);
+    const mp_obj_type_t *const type = mp_obj_get_type(score);
+    if (type != &mp_type_int && type != mp_obj_get_type(unit)) {
+        mp_raise_TypeError(MP_ERROR_TEXT("threshold must be a number, such as 6.5"));
+    }
+    const mp_obj_t q8 = binary(MP_BINARY_OP_TRUE_DIVIDE, score, unit);
     /* Of what is no number, and of the infinite, the difference to itself is not 0. */
     if (!mp_obj_is_true(binary(MP_BINARY_OP_EQUAL, binary(MP_BINARY_OP_SUBTRACT, q8, q8), MP_OBJ_NEW_SMALL_INT(0)))) {
         mp_raise_ValueError(MP_ERROR_TEXT("threshold is no score: give a number, such as 6.5"));
@@ -202,7 +222,7 @@ static void take_keys(detector_obj_t *self, mp_obj_t keys, airmark_config_t *con
         }
         mp_obj_get_array(keys, &count, &items);
         if (count < 1 || count > AIRMARK_MAX_KEYS) {
-            mp_raise_ValueError(MP_ERROR_TEXT("detector needs at least one key and takes as many as MAX_KEYS"));
+            mp_raise_ValueError(MP_ERROR_TEXT("keys must be at least one and no more than airmark.MAX_KEYS"));
         }
         for (size_t i = 0; i < count; i++) {
             if (!key_words(items[i], &self->words[i])) {
@@ -370,14 +390,122 @@ static mp_obj_t detector_reset(mp_obj_t self_in)
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(detector_reset_obj, detector_reset);
 
+/* Gate, and its Answer */
+
+static void check(airmark_gate_status_t status)
+{
+    if (status != AIRMARK_GATE_OK) {
+        mp_raise_msg(&mp_type_ValueError, (mp_rom_error_text_t)airmark_gate_status_text(status));
+    }
+}
+
+static mp_obj_t answer_field(const answer_obj_t *self, qstr name)
+{
+    const airmark_gate_answer_t *const a = &self->answer;
+    if (name == MP_QSTR_verdict) {
+        return MP_OBJ_NEW_SMALL_INT((mp_int_t)a->verdict);
+    }
+    if (name == MP_QSTR_sample) {
+        return from_u64(a->sample);
+    }
+    if (name == MP_QSTR_limited) {
+        return mp_obj_new_bool(a->limited);
+    }
+    if (name == MP_QSTR_late) {
+        return mp_obj_new_bool(a->late);
+    }
+    if (name == MP_QSTR_mark) {
+        const bool marked = a->verdict == AIRMARK_GATE_SUPPRESS || a->late;
+        return marked ? new_detection(&a->mark, self->rate) : mp_const_none;
+    }
+    return MP_OBJ_NULL;
+}
+
+static void answer_attr(mp_obj_t self_in, qstr name, mp_obj_t *dest)
+{
+    if (dest[0] == MP_OBJ_NULL) {
+        dest[0] = answer_field(MP_OBJ_TO_PTR(self_in), name);
+    }
+}
+
+static mp_obj_t gate_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args)
+{
+    enum { CONFIG, FIRST_SAMPLE, COUNT };
+    const mp_arg_t allowed[COUNT] = {
+        {MP_QSTR_config, MP_ARG_OBJ | MP_ARG_REQUIRED, {.u_obj = MP_OBJ_NULL}},
+        {MP_QSTR_first_sample, MP_ARG_OBJ, {.u_obj = MP_OBJ_NEW_SMALL_INT(0)}},
+    };
+    mp_arg_val_t given[COUNT];
+    mp_arg_parse_all_kw_array(n_args, n_kw, args, COUNT, allowed, given);
+    const mp_obj_t from = given[CONFIG].u_obj;
+    const uint64_t rate = to_u64(mp_load_attr(from, MP_QSTR_rate));
+    const uint64_t wait = to_u64(mp_load_attr(from, MP_QSTR_wait));
+    const uint64_t overlap = to_u64(mp_load_attr(from, MP_QSTR_overlap_percent));
+    /* A limit that is longer than any that matters is none. */
+    airmark_gate_config_t config = AIRMARK_GATE_CONFIG(rate <= UINT32_MAX ? (uint32_t)rate : 0,
+                                                       wait <= UINT32_MAX ? (uint32_t)wait : UINT32_MAX);
+    config.overlap_percent = overlap <= UINT8_MAX ? (uint8_t)overlap : 0;
+    mp_buffer_info_t mask;
+    mp_get_buffer_raise(mp_load_attr(from, MP_QSTR_mask), &mask, MP_BUFFER_READ);
+    memcpy(config.keys, mask.buf, mask.len < sizeof config.keys ? mask.len : sizeof config.keys);
+
+    gate_obj_t *const self = mp_obj_malloc(gate_obj_t, type);
+    check(airmark_gate_init(&self->gate, &config, to_u64(given[FIRST_SAMPLE].u_obj)));
+    return MP_OBJ_FROM_PTR(self);
+}
+
+static mp_obj_t gate_reset(mp_obj_t self_in, mp_obj_t first_sample)
+{
+    gate_obj_t *const self = MP_OBJ_TO_PTR(self_in);
+    check(airmark_gate_reset(&self->gate, to_u64(first_sample)));
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(gate_reset_obj, gate_reset);
+
+static mp_obj_t gate_mark(mp_obj_t self_in, mp_obj_t detection, mp_obj_t heard)
+{
+    gate_obj_t *const self = MP_OBJ_TO_PTR(self_in);
+    if (mp_obj_get_type(detection) != TYPE(detection)) {
+        mp_raise_TypeError(MP_ERROR_TEXT("mark must be a Detection, as Detector.process gives it"));
+    }
+    const detection_obj_t *const told = MP_OBJ_TO_PTR(detection);
+    check(airmark_gate_mark(&self->gate, &told->detection, to_u64(heard)));
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_3(gate_mark_obj, gate_mark);
+
+static mp_obj_t gate_heard(mp_obj_t self_in, mp_obj_t heard)
+{
+    gate_obj_t *const self = MP_OBJ_TO_PTR(self_in);
+    check(airmark_gate_heard(&self->gate, to_u64(heard)));
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(gate_heard_obj, gate_heard);
+
+static mp_obj_t gate_ask(mp_obj_t self_in, mp_obj_t word)
+{
+    const gate_obj_t *const self = MP_OBJ_TO_PTR(self_in);
+    uint64_t numbers[3]; /* start, end, reported */
+    for (mp_int_t i = 0; i < 3; i++) {
+        numbers[i] = to_u64(mp_obj_subscr(word, MP_OBJ_NEW_SMALL_INT(i), MP_OBJ_SENTINEL));
+    }
+    const airmark_gate_word_t asked = {numbers[0], numbers[1], numbers[2]};
+    airmark_gate_answer_t answer;
+    check(airmark_gate_ask(&self->gate, &asked, &answer));
+    answer_obj_t *const given = mp_obj_malloc(answer_obj_t, TYPE(answer));
+    given->rate = self->gate.config.rate;
+    given->answer = answer;
+    return MP_OBJ_FROM_PTR(given);
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(gate_ask_obj, gate_ask);
+
 /* The module */
 
 #if defined(MICROPY_ENABLE_DYNRUNTIME)
 
-#define METHODS 3
-
-mp_map_elem_t detector_methods_table[METHODS];
+mp_map_elem_t detector_methods_table[3], gate_methods_table[4];
 static MP_DEFINE_CONST_DICT(detector_methods, detector_methods_table);
+static MP_DEFINE_CONST_DICT(gate_methods, gate_methods_table);
 
 /* What the compiler calls of libc. */
 void *memcpy(void *to, const void *from, size_t size)
@@ -390,9 +518,16 @@ void *memset(void *to, int value, size_t size)
     return mp_fun_table.memset_(to, value, size);
 }
 
-static void name_method(size_t i, qstr name, const void *function)
+static mp_map_elem_t method(qstr name, const void *function)
 {
-    detector_methods_table[i] = (mp_map_elem_t){MP_OBJ_NEW_QSTR(name), MP_OBJ_FROM_PTR(function)};
+    return (mp_map_elem_t){MP_OBJ_NEW_QSTR(name), MP_OBJ_FROM_PTR(function)};
+}
+
+static void begin_type(mp_obj_full_type_t *type, qstr name)
+{
+    type->base.type = &mp_type_type;
+    type->name = name;
+    mp_store_global(name, MP_OBJ_FROM_PTR(type));
 }
 
 mp_obj_t mpy_init(mp_obj_fun_bc_t *self, size_t n_args, size_t n_kw, mp_obj_t *args)
@@ -402,26 +537,33 @@ mp_obj_t mpy_init(mp_obj_fun_bc_t *self, size_t n_args, size_t n_kw, mp_obj_t *a
     (void)n_kw;
     (void)args;
 
-    detection_type.base.type = &mp_type_type;
-    detection_type.name = MP_QSTR_Detection;
+    begin_type(&detection_type, MP_QSTR_Detection);
     MP_OBJ_TYPE_SET_SLOT(&detection_type, attr, detection_attr, 0);
     MP_OBJ_TYPE_SET_SLOT(&detection_type, print, detection_print, 1);
 
-    name_method(0, MP_QSTR_process, &detector_process_obj);
-    name_method(1, MP_QSTR_flush, &detector_flush_obj);
-    name_method(2, MP_QSTR_reset, &detector_reset_obj);
-    detector_type.base.type = &mp_type_type;
-    detector_type.name = MP_QSTR_Detector;
+    detector_methods_table[0] = method(MP_QSTR_process, &detector_process_obj);
+    detector_methods_table[1] = method(MP_QSTR_flush, &detector_flush_obj);
+    detector_methods_table[2] = method(MP_QSTR_reset, &detector_reset_obj);
+    begin_type(&detector_type, MP_QSTR_Detector);
     MP_OBJ_TYPE_SET_SLOT(&detector_type, make_new, detector_make_new, 0);
     MP_OBJ_TYPE_SET_SLOT(&detector_type, attr, detector_attr, 1);
     MP_OBJ_TYPE_SET_SLOT(&detector_type, locals_dict, (void *)&detector_methods, 2);
+
+    begin_type(&answer_type, MP_QSTR_Answer);
+    MP_OBJ_TYPE_SET_SLOT(&answer_type, attr, answer_attr, 0);
+
+    gate_methods_table[0] = method(MP_QSTR_reset, &gate_reset_obj);
+    gate_methods_table[1] = method(MP_QSTR_mark, &gate_mark_obj);
+    gate_methods_table[2] = method(MP_QSTR_heard, &gate_heard_obj);
+    gate_methods_table[3] = method(MP_QSTR_ask, &gate_ask_obj);
+    begin_type(&gate_type, MP_QSTR_Gate);
+    MP_OBJ_TYPE_SET_SLOT(&gate_type, make_new, gate_make_new, 0);
+    MP_OBJ_TYPE_SET_SLOT(&gate_type, locals_dict, (void *)&gate_methods, 1);
 
     mp_store_global(MP_QSTR_VERSION, mp_obj_new_str(AIRMARK_VERSION, sizeof AIRMARK_VERSION - 1));
     mp_store_global(MP_QSTR_NUMERIC_VERSION, MP_OBJ_NEW_SMALL_INT(AIRMARK_NUMERIC_VERSION));
     mp_store_global(MP_QSTR_MAX_KEYS, MP_OBJ_NEW_SMALL_INT(AIRMARK_MAX_KEYS));
     mp_store_global(MP_QSTR_AirmarkError, MP_OBJ_FROM_PTR(&mp_type_ValueError));
-    mp_store_global(MP_QSTR_Detection, MP_OBJ_FROM_PTR(&detection_type));
-    mp_store_global(MP_QSTR_Detector, MP_OBJ_FROM_PTR(&detector_type));
     MP_DYNRUNTIME_INIT_EXIT
 }
 
@@ -440,6 +582,19 @@ static MP_DEFINE_CONST_DICT(detector_methods, detector_methods_table);
 static MP_DEFINE_CONST_OBJ_TYPE(detector_type, MP_QSTR_Detector, MP_TYPE_FLAG_NONE,
                                 make_new, detector_make_new, attr, detector_attr, locals_dict, &detector_methods);
 
+static MP_DEFINE_CONST_OBJ_TYPE(answer_type, MP_QSTR_Answer, MP_TYPE_FLAG_NONE, attr, answer_attr);
+
+static const mp_rom_map_elem_t gate_methods_table[] = {
+    {MP_ROM_QSTR(MP_QSTR_reset), MP_ROM_PTR(&gate_reset_obj)},
+    {MP_ROM_QSTR(MP_QSTR_mark), MP_ROM_PTR(&gate_mark_obj)},
+    {MP_ROM_QSTR(MP_QSTR_heard), MP_ROM_PTR(&gate_heard_obj)},
+    {MP_ROM_QSTR(MP_QSTR_ask), MP_ROM_PTR(&gate_ask_obj)},
+};
+static MP_DEFINE_CONST_DICT(gate_methods, gate_methods_table);
+
+static MP_DEFINE_CONST_OBJ_TYPE(gate_type, MP_QSTR_Gate, MP_TYPE_FLAG_NONE,
+                                make_new, gate_make_new, locals_dict, &gate_methods);
+
 static MP_DEFINE_STR_OBJ(version_obj, AIRMARK_VERSION);
 
 static const mp_rom_map_elem_t airmark_globals_table[] = {
@@ -450,6 +605,8 @@ static const mp_rom_map_elem_t airmark_globals_table[] = {
     {MP_ROM_QSTR(MP_QSTR_AirmarkError), MP_ROM_PTR(&mp_type_ValueError)},
     {MP_ROM_QSTR(MP_QSTR_Detection), MP_ROM_PTR(&detection_type)},
     {MP_ROM_QSTR(MP_QSTR_Detector), MP_ROM_PTR(&detector_type)},
+    {MP_ROM_QSTR(MP_QSTR_Answer), MP_ROM_PTR(&answer_type)},
+    {MP_ROM_QSTR(MP_QSTR_Gate), MP_ROM_PTR(&gate_type)},
 };
 static MP_DEFINE_CONST_DICT(airmark_globals, airmark_globals_table);
 
@@ -458,12 +615,14 @@ const mp_obj_module_t airmark_module = {
     .globals = (mp_obj_dict_t *)&airmark_globals,
 };
 
-/* Key is Python (airmark_key.py), frozen into the firmware or on its file system; a native module has it inside. */
+/* What is Python lies in airmark_helpers.py, frozen or on the file system; a native module has it inside. */
 void airmark_module_attr(mp_obj_t self_in, qstr name, mp_obj_t *dest)
 {
     (void)self_in;
-    if (name == MP_QSTR_Key && dest[0] == MP_OBJ_NULL) {
-        dest[0] = mp_load_attr(mp_import_name(MP_QSTR_airmark_key, mp_const_none, MP_OBJ_NEW_SMALL_INT(0)), name);
+    if (dest[0] == MP_OBJ_NULL && (name == MP_QSTR_Key || name == MP_QSTR_GateConfig || name == MP_QSTR_Word ||
+                                   name == MP_QSTR_Verdict)) {
+        const mp_obj_t helpers = mp_import_name(MP_QSTR_airmark_helpers, mp_const_none, MP_OBJ_NEW_SMALL_INT(0));
+        dest[0] = mp_load_attr(helpers, name);
     }
 }
 

@@ -1,6 +1,10 @@
-"""Keys on a device: reads what ``airmark keygen`` writes. For MicroPython and CPython."""
+"""What of the module ``airmark`` is Python: keys, read from what ``airmark keygen`` writes, and what the gate is told.
+
+For MicroPython and CPython. airmark.mpy has this inside; a firmware has it frozen, or on its file system.
+"""
 
 import json
+from collections import namedtuple
 
 _FIELDS = {"airmark_key": 1, "profile": "default", "repetitions": 32, "blocks": 1, "bands": 4}
 
@@ -46,3 +50,26 @@ class Key:
     def __repr__(self):
         """The name; the signs are secret."""
         return "Key(%r)" % self.name
+
+
+class GateConfig:
+    """A gate's configuration; the numbers are those of airmark_gate.h."""
+
+    def __init__(self, rate, wait, overlap_percent=50, keys=range(256)):
+        """rate: of the detector's input, Hz. wait: samples after a word's end; the answer comes no later.
+
+        overlap_percent: of the word, or of the mark if that is shorter. keys: whose marks suppress.
+        """
+        self.rate, self.wait, self.overlap_percent, self.keys = rate, wait, overlap_percent, keys
+        self.mask = bytearray(32)
+        for key in keys:
+            self.mask[key >> 3] |= 1 << (key & 7)
+
+
+Word = namedtuple("Word", ("start", "end", "reported"))
+
+
+class Verdict:
+    """What to do about a word."""
+
+    WAIT, WAKE, SUPPRESS = 0, 1, 2

@@ -23,6 +23,7 @@
 #include "airmark.h"
 #include "audio.h"
 #include "board.h"
+#include "line.h"
 
 #ifndef DETECTOR_KEYS
 #ifdef __has_include
@@ -53,57 +54,6 @@ static uint64_t now;  /* number of the next sample */
 static uint64_t lost; /* in all */
 static uint32_t lit;  /* samples until the lamp goes out */
 static uint16_t dropped;
-
-/* A line in the making. */
-static char line[144];
-static size_t length;
-
-static void text(const char *word)
-{
-    while (*word) {
-        line[length++] = *word++;
-    }
-}
-
-/* At least so many digits. */
-static void number(uint64_t value, unsigned least)
-{
-    char digits[20];
-    unsigned count = 0;
-    while (value || count < least) {
-        digits[count++] = (char)('0' + value % 10);
-        value /= 10;
-    }
-    while (count) {
-        line[length++] = digits[--count];
-    }
-}
-
-static void field(const char *name, uint64_t value)
-{
-    text(name);
-    number(value, 1);
-}
-
-/* value / unit to that many places, rounded to the nearest. */
-static void decimal(const char *name, uint64_t value, uint32_t unit, unsigned places)
-{
-    uint32_t scale = 1;
-    for (unsigned i = 0; i < places; i++) {
-        scale *= 10;
-    }
-    value = value / unit * scale + (value % unit * scale + unit / 2) / unit;
-    field(name, value / scale);
-    text(".");
-    number(value % scale, places);
-}
-
-static void end_line(void)
-{
-    line[length++] = '\n';
-    port_write(line, length);
-    length = 0;
-}
 
 static uint32_t magnitude(int32_t value)
 {

@@ -1,0 +1,178 @@
+"""The program `headset` on an emulated Cortex-M4: its answers are those of the gate in Python on the same sound.
+
+Skipped where a cross compiler or an emulator is missing, unless the environment variable CI is set.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+from airmark.assets import data_path
+from airmark.channel import SMALL_LOUDSPEAKER_HZ, Channel
+from airmark.detector import is_built
+from airmark.embedder import embed
+from airmark.fixed.detector import FixedDetector, RawDetection, key_columns
+from airmark.gate import Gate, GateConfig, Told, Verdict, Word
+from airmark.keys import Key
+from airmark.version import __version__
+from airmark.words import place_for_word
+from cores import CORES, LIBRARY, PORT, ROOT, Build, emulated, key_of, run
+
+PROGRAM = ROOT / "firmware/src/headset.c"
+DEMO_KEY = ROOT / "firmware/src/demo_key.h"
+RATE, WAIT, PIECE, AWAKE = 16_000, 8_000, 160, 32_000
+MARKED = (3.2, 3.8), (6.9, 7.6)
+"""Words of a broadcast, seconds, each with a mark placed for it."""
+LIVE = (0.5, 1.1), (5.0, 5.5)
+"""Words of a person beside it."""
+LATE_S = 0.15
+"""The engine reports a word so long after its end."""
+
+Pcm = NDArray[np.int16]
+
+
+def key() -> Key:
+    return key_of([int(word, 16) for word in re.findall(r"0x([0-9a-f]{8})u", DEMO_KEY.read_text("utf-8"))])
+
+
+@cache
+def heard() -> tuple[Pcm, tuple[Word, ...]]:
+    """Speech with marks for its words, through a room, and what the wake-word engine says of it."""
+    host, rate = soundfile.read(data_path("speech/libri_F_2007_2817.flac"))
+    assert rate == RATE
+    marked = embed(host, RATE, key(), words=MARKED, strength=-10, judge=False)
+    assert len(marked.marks) == len(MARKED)
+    way = Channel(loudspeaker_hz=SMALL_LOUDSPEAKER_HZ, distance_m=1.5, rt60_s=0.3, noise="pink", snr_db=25.0)
+    received = way.apply(marked.samples[:, 0], RATE, seed=1)
+    pcm = np.rint(np.clip(received.samples * 2**15, -(2**15), 2**15 - 1)).astype("<i2")
+    words = []
+    for start, end in sorted((*MARKED, *LIVE)):
+        first, last = (round(received.place(s * RATE)) for s in (start, end))
+        words.append(Word(first, last, last + round(LATE_S * RATE)))
+    return np.append(pcm, np.zeros(RATE, "<i2")), tuple(words)
+
+
+def told(samples: Pcm, early: bool) -> list[RawDetection]:
+    columns, options = [key_columns(key())], {"early": early, "threshold_q8": 1617}
+    if not is_built("c"):
+        return FixedDetector(columns, RATE, **options).push(samples)
+    from airmark.native import NativeDetector
+
+    return NativeDetector(columns, RATE, **options).push(samples)
+
+
+def expected(samples: Pcm, words: tuple[Word, ...], early: bool = True) -> list[str]:
+    """The lines, by the gate in Python."""
+    gate, marks = Gate(GateConfig(RATE, WAIT)), told(samples, early)
+    lines = [f"headset airmark={__version__} rate={RATE} keys=1 wait={WAIT}"]
+    to_come, waiting, awake = list(words), [], 0
+    for now in range(PIECE, len(samples) + 1, PIECE):
+        while marks and marks[0].at <= now:
+            mark = marks.pop(0)
+            gate.mark(Told(*mark[:5]), mark.at)
+            lines.append(f"mark sample={mark.sample} key=0 early={mark.early:d} heard={mark.at}")
+        gate.heard(now)
+        while to_come and to_come[0].reported <= now:
+            word = to_come.pop(0)._replace(reported=now)
+            lines.append(f"word start={word.start} end={word.end} heard={now}")
+            waiting.append(word)
+        for word in list(waiting):
+            answer = gate.ask(word)
+            if answer.verdict is Verdict.WAIT:
+                continue
+            waiting.remove(word)
+            if answer.mark is not None and answer.verdict is Verdict.SUPPRESS:
+                lines.append(f"suppress start={word.start} mark={answer.mark.sample} heard={now}")
+                continue
+            lines += ["led on"] * (now >= awake)
+            lines.append(f"wake start={word.start} limited={answer.limited:d} heard={now}")
+            awake = now + AWAKE
+        if awake and now >= awake:
+            awake = 0
+            lines.append("led off")
+    return [*lines, f"end samples={len(samples)} lost=0"]
+
+
+def table(words: tuple[Word, ...]) -> str:
+    rows = ", ".join(f"{{{word.start}u, {word.end}u, {word.reported}u}}" for word in words)
+    return f"static const airmark_gate_word_t headset_words[] = {{{rows}}};\n"
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[str]]:
+    """What runs the program on a core, with words in a table or the stand-in's own, and gives its lines."""
+
+    def said(samples: Pcm, words: tuple[Word, ...] | None, *macros: str, core: str = "m4") -> list[str]:
+        folder = tmp_path_factory.mktemp(core)
+        given = []
+        if words is not None:
+            (folder / "words.h").write_text(table(words), "utf-8")
+            given = [f'HEADSET_WORDS="{folder}/words.h"']
+        build = Build(CORES[core], ('DETECTOR_KEYS="demo_key.h"', *given, *macros), folder)
+        ports = [PORT / name for name in ("emulated.c", "emulated_audio.c", "emulated_timer.c")]
+        alone = [LIBRARY / "airmark_fifo.c", LIBRARY / "airmark_gate.c"]
+        elf = build.link("headset.elf", PROGRAM, *ports, *alone, *build.objects)
+        (folder / "input").write_bytes(samples.tobytes())
+        return run(build.core.command(elf), cwd=folder, timeout=120).splitlines()
+
+    return said
+
+
+def test_marked_words_are_suppressed_here_and_live_ones_wake():
+    samples, words = heard()
+    for early in (False, True):
+        lines = expected(samples, words, early)
+        verdicts = [line.split()[0] for line in lines if line.startswith(("wake", "suppress"))]
+        assert verdicts == ["wake", "suppress", "wake", "suppress"]
+    for start, end in MARKED:
+        assert 0 < place_for_word(start, end) < start
+
+
+@emulated
+@pytest.mark.parametrize("core", ["m4", "m0"])
+def test_says_what_python_says(program, core: str):
+    samples, words = heard()
+    assert program(samples, words, core=core) == expected(samples, words)
+
+
+@emulated
+def test_says_what_python_says_of_whole_marks(program):
+    samples, words = heard()
+    assert program(samples, words, "HEADSET_EARLY=0") == expected(samples, words, early=False)
+
+
+@emulated
+def test_without_a_table_the_last_of_every_five_seconds_is_a_word(program):
+    samples = np.tile(heard()[0], 2)
+    words = tuple(Word(at - 9_600, at, at) for at in range(5 * RATE, len(samples), 5 * RATE))
+    assert len(words) >= 3
+    assert program(samples, None) == expected(samples, words)
+
+
+@emulated
+def test_of_too_many_waiting_words_the_oldest_wakes(program):
+    samples = np.zeros(RATE, "<i2")
+    words = tuple(Word(100 * i, 100 * i + 900, 1_600) for i in range(6))
+    lines = program(samples, words)
+    assert [line for line in lines if line.startswith("wake")][:2] == [
+        "wake start=0 limited=0 heard=1600",
+        "wake start=100 limited=0 heard=1600",
+    ]
+    assert sum(line.startswith("wake") for line in lines) == len(words)
+
+
+def test_the_table_is_where_the_program_says_it(tmp_path: Path):
+    """It compiles with warnings as errors, with and without one."""
+    (tmp_path / "words.h").write_text(table(heard()[1]), "utf-8")
+    strict = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-pedantic", "-Werror")
+    for more in ([], ['-DHEADSET_WORDS="words.h"']):
+        folders = (f"-I{LIBRARY}", f"-I{PORT}", f"-I{tmp_path}")
+        run(["gcc", *strict, *folders, '-DDETECTOR_KEYS="demo_key.h"', *more, "-fsyntax-only", PROGRAM])

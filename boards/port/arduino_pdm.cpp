@@ -1,0 +1,93 @@
+/*
+ * The port for Arduino boards with a PDM microphone, through Arduino's PDM library: Nano 33 BLE Sense (nRF52840) and Nano
+ * RP2040 Connect with their own microphones, by Arduino's mbed cores; any RP2040 or RP2350 board by the core arduino-pico.
+ * NOT RUN ON HARDWARE.
+ *
+ * Pins: the core's own PIN_PDM_CLK and PIN_PDM_DIN; for a board that has none define both as build flags, for all files.
+ * Console: USB. Lamp: LED_BUILTIN. The task may be late by FIFO samples less a block. An RP2040's state machine divides its
+ * clock by 30.52 in steps of 1/256: at 125 MHz it gives 16,001 Hz, 64 ppm fast.
+ */
+#include <Arduino.h>
+#include <PDM.h>
+
+#include "airmark_fifo.h"
+#include "audio.h"
+#include "board.h"
+
+#ifdef ARDUINO_ARCH_MBED
+#define SLEEP() __WFI()
+#else
+#include <hardware/sync.h>
+#define SLEEP() __wfi()
+#endif
+
+#ifndef PORT_AUDIO_FIFO
+#define PORT_AUDIO_FIFO 2048 /* samples: 128 ms at 16 kHz */
+#endif
+
+static int16_t fifo_samples[PORT_AUDIO_FIFO];
+static airmark_fifo_t fifo;
+static uint32_t arrived; /* times; the interrupt's */
+
+/* The interrupt. The library stops for good where its block is still there when the next is done: so take all. */
+static void received()
+{
+    int16_t block[128];
+    int bytes;
+    while ((bytes = PDM.read(block, sizeof block)) > 0) {
+        airmark_fifo_write(&fifo, block, static_cast<uint32_t>(bytes) / sizeof block[0], 1);
+    }
+    AIRMARK_STORE_RELEASE(&arrived, arrived + 1);
+}
+
+bool port_audio_start(uint32_t rate)
+{
+    if (airmark_fifo_init(&fifo, fifo_samples, PORT_AUDIO_FIFO) != AIRMARK_OK) {
+        return false;
+    }
+    PDM.onReceive(received);
+    return PDM.begin(1, static_cast<int>(rate)) == 1;
+}
+
+uint32_t port_audio_read(const int16_t **samples, uint32_t *lost)
+{
+    for (;;) {
+        const uint32_t seen = AIRMARK_LOAD_ACQUIRE(&arrived);
+        const uint32_t count = airmark_fifo_peek(&fifo, samples, lost);
+        if (count || *lost) {
+            return count;
+        }
+        /* An interrupt that comes from here on is held back, and ends the sleep. */
+        noInterrupts();
+        if (AIRMARK_LOAD_ACQUIRE(&arrived) == seen) {
+            SLEEP();
+        }
+        interrupts();
+    }
+}
+
+void port_audio_done(uint32_t count)
+{
+    airmark_fifo_consume(&fifo, count);
+}
+
+void port_write(const char *text, size_t length)
+{
+    Serial.write(reinterpret_cast<const uint8_t *>(text), length);
+}
+
+void port_led(bool on)
+{
+    digitalWrite(LED_BUILTIN, on ? HIGH : LOW);
+}
+
+void setup()
+{
+    Serial.begin(115200);
+    pinMode(LED_BUILTIN, OUTPUT);
+    port_main();
+}
+
+void loop()
+{
+}

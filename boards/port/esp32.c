@@ -1,0 +1,145 @@
+/*
+ * The port for Espressif's ESP32-S3 and ESP32-C3 with an I2S microphone (INMP441 or like it), through ESP-IDF 5.4 or newer.
+ * NOT RUN ON HARDWARE.
+ *
+ * The microphone: SCK, WS and SD to the pins below, L/R to ground (left), VDD to 3.3 V. Console: ESP-IDF's. Lamp: a LED with
+ * a resistor from LED_PIN to ground (the boards' own are not plain ones). The task may be late by FIFO samples less a block.
+ */
+#include <driver/gpio.h>
+#include <driver/i2s_std.h>
+#include <esp_attr.h>
+#include <freertos/FreeRTOS.h>
+#include <freertos/task.h>
+#include <stdio.h>
+
+#include "airmark_fifo.h"
+#include "audio.h"
+#include "board.h"
+#include "convert.h"
+
+#ifndef MIC_SCK_PIN
+#define MIC_SCK_PIN GPIO_NUM_4
+#endif
+#ifndef MIC_WS_PIN
+#define MIC_WS_PIN GPIO_NUM_5
+#endif
+#ifndef MIC_SD_PIN
+#define MIC_SD_PIN GPIO_NUM_6
+#endif
+#ifndef LED_PIN
+#define LED_PIN GPIO_NUM_7
+#endif
+
+#ifndef PORT_AUDIO_FIFO
+#define PORT_AUDIO_FIFO 2048 /* samples: 128 ms at 16 kHz */
+#endif
+#define BLOCK 160u /* samples of one of DMA's buffers */
+#define BUFFERS 4u
+/* 24 bits lie at the top of 32; full scale of the microphone is 8 times ours, so that a quiet room is not rounded away. */
+#define SHIFT 13u
+
+static int16_t fifo_samples[PORT_AUDIO_FIFO];
+static airmark_fifo_t fifo;
+static TaskHandle_t task;
+
+static void IRAM_ATTR take(const int32_t *words)
+{
+    int16_t block[BLOCK];
+    for (uint32_t i = 0; i < BLOCK; i++) {
+        block[i] = port_sample(words[i], SHIFT);
+    }
+    airmark_fifo_write(&fifo, block, BLOCK, 1);
+}
+
+/*
+ * The interrupt. Where it was held back for longer than a buffer lasts, the driver tells of the last one only: those before
+ * are taken first, as they come in the same order always.
+ */
+static bool IRAM_ATTR received(i2s_chan_handle_t channel, i2s_event_data_t *event, void *context)
+{
+    static const int32_t *buffers[BUFFERS];
+    static uint32_t next;
+    const int32_t *const newest = event->dma_buf;
+    BaseType_t woken = pdFALSE;
+    (void)channel;
+    (void)context;
+    for (uint32_t i = 0; i < BUFFERS; i++) {
+        const int32_t *buffer;
+        if (!buffers[next]) {
+            buffers[next] = newest; /* in the first round the driver's own are learnt */
+        }
+        buffer = buffers[next];
+        next = (next + 1) % BUFFERS;
+        take(buffer);
+        if (buffer == newest) {
+            break;
+        }
+    }
+    vTaskNotifyGiveFromISR(task, &woken);
+    return woken == pdTRUE;
+}
+
+bool port_audio_start(uint32_t rate)
+{
+    i2s_chan_config_t buffers = I2S_CHANNEL_DEFAULT_CONFIG(I2S_NUM_0, I2S_ROLE_MASTER);
+    i2s_std_config_t config = {
+        .clk_cfg = I2S_STD_CLK_DEFAULT_CONFIG(rate),
+        .slot_cfg = I2S_STD_PHILIPS_SLOT_DEFAULT_CONFIG(I2S_DATA_BIT_WIDTH_32BIT, I2S_SLOT_MODE_MONO),
+        .gpio_cfg = {
+            .mclk = I2S_GPIO_UNUSED,
+            .bclk = MIC_SCK_PIN,
+            .ws = MIC_WS_PIN,
+            .dout = I2S_GPIO_UNUSED,
+            .din = MIC_SD_PIN,
+        },
+    };
+    const i2s_event_callbacks_t callbacks = {.on_recv = received};
+    i2s_chan_handle_t channel;
+    if (airmark_fifo_init(&fifo, fifo_samples, PORT_AUDIO_FIFO) != AIRMARK_OK) {
+        return false;
+    }
+    task = xTaskGetCurrentTaskHandle();
+    buffers.dma_desc_num = BUFFERS;
+    buffers.dma_frame_num = BLOCK;
+    config.slot_cfg.slot_mask = I2S_STD_SLOT_LEFT;
+    return i2s_new_channel(&buffers, NULL, &channel) == ESP_OK &&
+           i2s_channel_init_std_mode(channel, &config) == ESP_OK &&
+           i2s_channel_register_event_callback(channel, &callbacks, NULL) == ESP_OK &&
+           i2s_channel_enable(channel) == ESP_OK;
+}
+
+uint32_t port_audio_read(const int16_t **samples, uint32_t *lost)
+{
+    for (;;) {
+        const uint32_t count = airmark_fifo_peek(&fifo, samples, lost);
+        if (count || *lost) {
+            return count;
+        }
+        ulTaskNotifyTake(pdTRUE, portMAX_DELAY);
+    }
+}
+
+void port_audio_done(uint32_t count)
+{
+    airmark_fifo_consume(&fifo, count);
+}
+
+void port_write(const char *text, size_t length)
+{
+    fwrite(text, 1, length, stdout);
+    fflush(stdout);
+}
+
+void port_led(bool on)
+{
+    gpio_set_level(LED_PIN, on);
+}
+
+void app_main(void);
+
+void app_main(void)
+{
+    gpio_reset_pin(LED_PIN);
+    gpio_set_direction(LED_PIN, GPIO_MODE_OUTPUT);
+    port_main();
+}

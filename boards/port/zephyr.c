@@ -1,0 +1,127 @@
+/*
+ * The port for Zephyr 3.7 or newer and its digital microphone interface: nRF52840 DK and nRF5340 DK with a PDM microphone;
+ * pins and clocks are in boards/zephyr. NOT RUN ON HARDWARE.
+ *
+ * Zephyr's driver takes its buffers in the interrupt and hands them to a thread; that thread, which goes before all others,
+ * does nothing but fill the FIFO. The task may be late by FIFO samples less a block. Console: Zephyr's. Lamp: alias led0.
+ */
+#include <zephyr/audio/dmic.h>
+#include <zephyr/drivers/gpio.h>
+#include <zephyr/kernel.h>
+#include <zephyr/sys/printk.h>
+
+#include "airmark_fifo.h"
+#include "audio.h"
+#include "board.h"
+
+#ifndef PORT_AUDIO_FIFO
+#define PORT_AUDIO_FIFO 2048 /* samples: 128 ms at 16 kHz */
+#endif
+#define BLOCK 160 /* samples of one of DMA's buffers */
+#define BLOCK_BYTES (BLOCK * sizeof(int16_t))
+#define BUFFERS 4
+#define SILENT_MS 100 /* without a block for so long, the driver has stopped */
+
+K_MEM_SLAB_DEFINE_STATIC(buffers, BLOCK_BYTES, BUFFERS, 4);
+K_SEM_DEFINE(sound, 0, 1);
+K_THREAD_STACK_DEFINE(stack, 1024);
+
+static const struct device *const microphone = DEVICE_DT_GET(DT_NODELABEL(dmic_dev));
+static const struct gpio_dt_spec led = GPIO_DT_SPEC_GET(DT_ALIAS(led0), gpios);
+static struct k_thread thread;
+static int16_t fifo_samples[PORT_AUDIO_FIFO];
+static airmark_fifo_t fifo;
+static uint32_t samples_per_second;
+
+/*
+ * The driver stops where it finds no buffer, which it does only if this thread was held up for BUFFERS blocks. Then it is
+ * started again; how much was lost in between the kernel's clock tells, to a millisecond.
+ */
+static void collect(void *unused1, void *unused2, void *unused3)
+{
+    int64_t last = k_uptime_get();
+    (void)unused1;
+    (void)unused2;
+    (void)unused3;
+    for (;;) {
+        void *buffer;
+        size_t size;
+        if (dmic_read(microphone, 0, &buffer, &size, SILENT_MS) == 0) {
+            last = k_uptime_get();
+            airmark_fifo_write(&fifo, buffer, (uint32_t)(size / sizeof(int16_t)), 1);
+            k_mem_slab_free(&buffers, buffer);
+        } else {
+            int64_t now;
+            dmic_trigger(microphone, DMIC_TRIGGER_STOP);
+            dmic_trigger(microphone, DMIC_TRIGGER_START);
+            now = k_uptime_get();
+            airmark_fifo_lose(&fifo, (uint32_t)((now - last) * samples_per_second / 1000));
+            last = now;
+        }
+        k_sem_give(&sound);
+    }
+}
+
+bool port_audio_start(uint32_t rate)
+{
+    struct pcm_stream_cfg stream = {
+        .pcm_rate = rate,
+        .pcm_width = 16,
+        .block_size = BLOCK_BYTES,
+        .mem_slab = &buffers,
+    };
+    struct dmic_cfg config = {
+        .io = {
+            .min_pdm_clk_freq = 1000000,
+            .max_pdm_clk_freq = 3250000,
+            .min_pdm_clk_dc = 40,
+            .max_pdm_clk_dc = 60,
+        },
+        .streams = &stream,
+        .channel = {
+            .req_num_chan = 1,
+            .req_num_streams = 1,
+        },
+    };
+    config.channel.req_chan_map_lo = dmic_build_channel_map(0, 0, PDM_CHAN_LEFT);
+    samples_per_second = rate;
+    if (airmark_fifo_init(&fifo, fifo_samples, PORT_AUDIO_FIFO) != AIRMARK_OK || !device_is_ready(microphone) ||
+        dmic_configure(microphone, &config) != 0 || dmic_trigger(microphone, DMIC_TRIGGER_START) != 0) {
+        return false;
+    }
+    k_thread_create(&thread, stack, K_THREAD_STACK_SIZEOF(stack), collect, NULL, NULL, NULL, K_PRIO_COOP(1), 0,
+                    K_NO_WAIT);
+    return true;
+}
+
+uint32_t port_audio_read(const int16_t **samples, uint32_t *lost)
+{
+    for (;;) {
+        const uint32_t count = airmark_fifo_peek(&fifo, samples, lost);
+        if (count || *lost) {
+            return count;
+        }
+        k_sem_take(&sound, K_FOREVER);
+    }
+}
+
+void port_audio_done(uint32_t count)
+{
+    airmark_fifo_consume(&fifo, count);
+}
+
+void port_write(const char *text, size_t length)
+{
+    printk("%.*s", (int)length, text);
+}
+
+void port_led(bool on)
+{
+    gpio_pin_set_dt(&led, on);
+}
+
+int main(void)
+{
+    gpio_pin_configure_dt(&led, GPIO_OUTPUT_INACTIVE);
+    return port_main();
+}

@@ -7,6 +7,7 @@ Skipped where a tool is missing, unless the environment variable CI is set.
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import re
 import shutil
@@ -23,6 +24,7 @@ import soxr
 
 from airmark import Key, embed
 from airmark.cli import main
+from airmark.thresholds import threshold
 
 TOP = Path(__file__).parents[1]
 LIBRARY = TOP / "firmware/lib/airmark"
@@ -53,13 +55,13 @@ def needed(*tools: str) -> None:
         pytest.skip(f"missing: {', '.join(missing)}; first: reference/install emulators boards")
 
 
-def run(*command: object, cwd: Path | None = None, **options: object) -> str:
-    """What a command prints; it has to succeed."""
+def run(*command: object, cwd: Path | None = None, **environment: object) -> str:
+    """What a command prints, on whichever way; it has to succeed."""
     words = [str(word) for word in command]
-    done = subprocess.run(
-        words, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=240, **options
-    )
-    assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout}\n{done.stderr}"
+    own = ENVIRONMENT | {name: str(value) for name, value in environment.items()}
+    both = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = subprocess.run(words, cwd=cwd, env=own, text=True, check=False, timeout=240, **both)
+    assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout}"
     return done.stdout
 
 
@@ -152,8 +154,8 @@ def cmake(source: Path, build: Path, *options: str) -> Path:
 
 def used(program: Path, marked: bytes) -> str:
     """What tests/packages/use.c prints, where it hears the mark."""
-    done = subprocess.run([program], input=marked, capture_output=True, check=True, timeout=60)
-    printed = done.stdout.decode()
+    (program.parent / "sound").write_bytes(marked)
+    printed = run(program, cwd=program.parent)
     assert hears(printed)
     return printed.splitlines()[0]
 
@@ -212,6 +214,16 @@ def test_cmake_takes_the_folder_as_a_subdirectory(keys: Path, marked: bytes, tmp
 def test_cmake_refuses_wrong_settings(setting: str, message: str, tmp_path: Path):
     needed("cmake", "ninja", "cc")
     assert message in refused("cmake", "-S", LIBRARY, "-B", tmp_path, "-G", "Ninja", f"-D{setting}")
+
+
+def test_the_copied_files_compile_as_their_page_says(keys: Path, marked: bytes, tmp_path: Path):
+    needed("cc")
+    (command,) = re.findall(r"^```sh\n(cc .*)\n```$", (LIBRARY / "README.md").read_text("utf-8"), re.MULTILINE)
+    shutil.copytree(LIBRARY / "src", tmp_path / "src")
+    shutil.copy(keys / "keys.h", tmp_path)
+    shutil.copy(STANDINS / "use.c", tmp_path / "main.c")
+    run("bash", "-euc", command, cwd=tmp_path)
+    assert used(tmp_path / "product", marked) == "keys 2 2, resample 1 1"
 
 
 # ESP-IDF and Zephyr
@@ -339,7 +351,7 @@ def test_arduinos_manifest_keeps_to_the_specification():
 
 def test_the_sketch_has_the_key_that_it_says(keys: Path):
     said, *lines = (SKETCH / "keys.h").read_text("utf-8").splitlines()
-    assert "airmark keygen --seed 1" in said
+    assert "keygen --seed 1" in said
     assert lines == (keys / "keys.h").read_text("utf-8").splitlines()[1:]
 
 
@@ -449,3 +461,144 @@ def test_the_packed_archive_has_all_files(packed: Path):
         inside = {name for name in archive.getnames() if archive.getmember(name).isfile()}
     listed = run("git", "ls-files", ".", cwd=LIBRARY).split()
     assert inside - {".piopm"} >= {name for name in listed if not Path(name).name.startswith(".")}
+
+
+def test_a_project_builds_and_runs_with_the_packed_archive(packed: Path, keys: Path, marked: bytes, tmp_path: Path):
+    needed("pio", "arm-none-eabi-gcc", "qemu-system-arm")
+    lines = {
+        "platformio": {"default_envs": "m4"},
+        "env:m4": {
+            "platform": f"symlink://{PLATFORM}",
+            "board": "mps2-an386",
+            "lib_deps": f"file://{packed}",
+            "build_flags": f"-D AIRMARK_MAX_KEYS=7 -D AIRMARK_RESAMPLE=0 -I{keys}",
+        },
+    }
+    text = "".join(
+        f"[{section}]\n" + "".join(f"{name} = {value}\n" for name, value in options.items())
+        for section, options in lines.items()
+    )
+    (tmp_path / "platformio.ini").write_text(text)
+    (tmp_path / "src").mkdir()
+    shutil.copy(STANDINS / "use.c", tmp_path / "src")
+    (tmp_path / "sound").write_bytes(marked)
+    printed = run("pio", "run", "-t", "exec", cwd=tmp_path, PLATFORMIO_CORE_DIR=tmp_path / "core")
+    assert "keys 7 7, resample 0 0" in printed
+    assert hears(printed)
+
+
+# The guide
+
+BLOCK = re.compile(r"(?:^<!-- (file|run): (\S+) -->\n)?^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def blocks() -> list[tuple[str, str, str]]:
+    """What the guide's code is for: (file, its path) or (run, the folder); and the code."""
+    return [(kind, place, text) for kind, place, _, text in BLOCK.findall(GUIDE.read_text("utf-8")) if kind]
+
+
+def test_all_code_of_the_guide_is_tested_or_says_not_run():
+    text = GUIDE.read_text("utf-8")
+    assert len(blocks()) > 12
+    for block in BLOCK.finditer(text):
+        before = text[: block.start()].rstrip().rsplit("\n\n", 1)[-1]
+        # What comes first is reference/install, by which these tests came.
+        assert block[1] or "not run" in before or "reference/install" in block[4], block[0]
+
+
+def follow(folder: str, top: Path) -> str:
+    """Do what the guide says for a folder, in its order: write the files, run the commands. Returns what they print."""
+    (top / folder).mkdir(exist_ok=True)
+    printed = ""
+    for kind, place, text in blocks():
+        if kind == "file" and place.startswith(f"{folder}/"):
+            with (top / place).open("a") as file:
+                file.write(text)
+        elif kind == "run" and place == folder:
+            own = {"HOME": top, "PLATFORMIO_CORE_DIR": top / "core"}
+            printed += run("bash", "-euo", "pipefail", "-c", text, cwd=top / folder, **own)
+    return printed
+
+
+@pytest.fixture(scope="module")
+def guided(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first detection was made."""
+    needed("cmake", "ninja", "cc")
+    top = tmp_path_factory.mktemp("guided")
+    (top / "first.txt").write_text(follow("first", top))
+    return top
+
+
+@pytest.fixture(scope="module")
+def microphone(guided: Path) -> bytes:
+    """What the guide's recording is at 16 kHz, raw."""
+    samples, rate = soundfile.read(guided / "first/heard.wav")
+    return np.rint(np.clip(soxr.resample(samples, rate, 16_000), -1, 1) * 32767).astype("<i2").tobytes()
+
+
+def test_the_guides_first_detection(guided: Path):
+    assert hears((guided / "first.txt").read_text())
+
+
+def test_the_guides_program_on_an_emulated_core(guided: Path):
+    needed("pio", "arm-none-eabi-gcc", "qemu-system-arm")
+    printed = follow("m4", guided)
+    assert hears(printed)
+    mark = re.compile(r"^mark at .*$", re.MULTILINE)
+    assert mark.findall(printed) == mark.findall((guided / "first.txt").read_text())
+
+
+def test_the_guides_installed_package(guided: Path):
+    assert hears(follow("installed", guided))
+
+
+def test_the_guides_sketch(guided: Path, microphone: bytes):
+    follow("arduino", guided)
+    assert (guided / "Arduino/libraries/Airmark/library.properties").is_file()
+    sketch = built_sketch(guided / "Arduino/Detector/Detector.ino", guided / "arduino")
+    assert hears(heard(sketch, microphone)[0])
+
+
+def test_the_guides_task(guided: Path, microphone: bytes):
+    needed("cc", "arm-none-eabi-gcc")
+    follow("task", guided)
+    folder = guided / "task"
+    paths = [f"-I{LIBRARY / 'src'}", f"-I{STANDINS / 'task'}", f"-I{guided / 'first'}", "-include", "cmsis.h"]
+    run("arm-none-eabi-gcc", *CORTEX_M4, "-std=c99", *STRICT, *paths, "-c", "task.c", "-o", "m4.o", cwd=folder)
+    files = ["task.c", STANDINS / "task/main.c", *sorted((LIBRARY / "src").glob("*.c"))]
+    run("cc", "-std=c99", "-O2", *STRICT, *paths, *files, "-o", "task", cwd=folder)
+    assert hears("\n".join(heard(folder / "task", microphone)))
+
+
+def test_the_guides_configurations(tmp_path: Path):
+    for folder, kconfig, name in (("idf", "Kconfig", "sdkconfig.defaults"), ("zephyr", "zephyr/Kconfig", "prj.conf")):
+        follow(folder, tmp_path)
+        settings = (tmp_path / folder / name).read_text().splitlines()
+        values = configured(LIBRARY / kconfig, tmp_path, *settings).read_text()
+        assert 'set(CONFIG_AIRMARK_MAX_KEYS "2")' in values
+        assert f'set(CONFIG_AIRMARK_RESAMPLE "{"y" if folder == "zephyr" else ""}")' in values
+
+
+def test_the_guides_dependency_of_a_component(tmp_path: Path):
+    needed(".idf_component_tools")
+    from idf_component_tools.manager import ManifestManager
+
+    follow("idf", tmp_path)
+    path = tmp_path / "idf/idf_component.yml"
+    here = re.sub(r"(?<=path: ).*(?=/firmware/lib/airmark$)", str(TOP), path.read_text(), flags=re.MULTILINE)
+    assert str(TOP) in here
+    path.write_text(here)
+    manager = ManifestManager(tmp_path / "idf", "main")
+    assert manager.is_valid, manager.validation_errors
+    (dependency,) = manager.load().requirements
+    assert (dependency.name.split("/")[-1], Path(dependency.path)) == ("airmark", LIBRARY)
+
+
+def test_the_guides_thresholds():
+    line = r"\| (\d+) " + 3 * r"\| (\d+) \((\d\.\d\d)\) " + r"\|"
+    rows = re.findall(f"^{line}$", GUIDE.read_text("utf-8"), re.MULTILINE)
+    assert [int(row[0]) for row in rows] == [1, 2, 4, 8, 16, 64]
+    for keys_, *cells in rows:
+        scores = [threshold(rate / 365.25, int(keys_), "c") for rate in (365.25, 12, 1)]
+        assert [int(cell) for cell in cells[::2]] == [math.ceil(256 * score) for score in scores]
+        assert cells[1::2] == [f"{score:.2f}" for score in scores]

@@ -1,6 +1,6 @@
 /*
  * Uses the library as a product would, and prints what it was configured for: as this file sees it, and as the library
- * does. Then the marks in the raw samples at 16 kHz on standard input.
+ * does. Then the marks in the file "sound", raw samples at 16 kHz.
  */
 #include <stdio.h>
 
@@ -35,13 +35,17 @@ int main(void)
 {
     static int16_t samples[100];
     size_t count;
+    FILE *sound = fopen("sound", "rb");
 
     printf("keys %d %d, resample %d %d\n", AIRMARK_MAX_KEYS, library_max_keys(), AIRMARK_RESAMPLE, library_resample());
     airmark_config_t config = AIRMARK_CONFIG(16000, airmark_keys, 1);
-    if (airmark_init(&detector, &config) != AIRMARK_OK || airmark_fifo_init(&fifo, waiting, 256) != AIRMARK_OK) {
+    if (sound == NULL || airmark_init(&detector, &config) != AIRMARK_OK) {
         return 1;
     }
-    while ((count = fread(samples, sizeof samples[0], 100, stdin)) > 0) {
+    if (airmark_fifo_init(&fifo, waiting, 256) != AIRMARK_OK) {
+        return 1;
+    }
+    while ((count = fread(samples, sizeof samples[0], 100, sound)) > 0) {
         const int16_t *next;
         uint32_t ready, lost;
         airmark_fifo_write(&fifo, samples, (uint32_t)count, 1);

@@ -258,6 +258,40 @@ def test_the_count_of_frames_may_wrap(name: str, early: bool):
     assert found == found[:1] * len(found)
 
 
+@pytest.mark.parametrize("early", [False, True])
+def test_a_report_is_forgotten_before_the_count_of_frames_comes_round(early: bool):
+    """Else a mark would be taken for the flank of a louder one, told 2^32 frames before."""
+    apart = 200
+    (key,) = vectors.keys(1)
+    marks = [
+        vectors.Mark(4000 + 256 * apart * i, vectors.MARK, key, 1, (amplitude,) * 4)
+        for i, amplitude in enumerate((2500, 360))
+    ]
+    length = marks[1].start + vectors.MARK + 8000
+    samples = vectors.sound([vectors.Noise(0, length, 0x9E3779B9, 6000), *marks], length)
+    ffi, lib = tapped("plain").ffi, tapped("plain").lib
+    keys = ffi.new("airmark_key_t[]", [{"columns": list(key)}])
+    config = ffi.new("airmark_config_t *", [16_000, keys, 1, early, 1200, 0])
+    detections, at = ffi.new("airmark_detection_t[9]"), ffi.new("uint64_t[9]")
+    # Between the marks the count goes far ahead twice: at first so far that the report is old, then once round.
+    middle = 256 * (marks[0].start // 256 + 128 + 40)
+    found = []
+    for ahead in ((0, 0), (2**31, 2**31 - apart)):
+        state = ffi.new("airmark_t *")
+        assert lib.airmark_init(state, config) == lib.AIRMARK_OK
+        told = []
+        for start, end, more in ((0, middle, ahead[0]), (middle, middle + 2560, ahead[1]), (middle + 2560, length, 0)):
+            lib.tap_clear()
+            first = ffi.cast("const int16_t *", samples[start:].ctypes.data)
+            count = lib.tap_run(state, first, end - start, 160, 1, detections, at, 9)
+            told += [(d.sample, d.score_q8, d.drift_ppm_q4, d.key, d.early) for d in detections[0:count]]
+            lib.tap_skip_frames(state, more)
+        found.append(told)
+    assert [early for *_, early in found[0]] == [early, early]
+    assert found[0][1][1] < found[0][0][1]
+    assert found[1] == found[0]
+
+
 # What is installed, and the model
 
 

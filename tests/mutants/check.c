@@ -11,6 +11,8 @@
 
 #include "airmark_internal.h"
 
+#include "../vectors/crc32.h"
+
 typedef struct {
     uint32_t count;
     uint32_t sum;
@@ -28,15 +30,7 @@ void mutant_tap(uint32_t stage, uint32_t value)
 
 uint32_t mutant_crc(const void *bytes, size_t count)
 {
-    const uint8_t *const of = bytes;
-    uint32_t crc = 0xFFFFFFFFu;
-    for (size_t i = 0; i < count; i++) {
-        crc ^= of[i];
-        for (int bit = 0; bit < 8; bit++) {
-            crc = crc >> 1 ^ (0xEDB88320u & (0u - (crc & 1u)));
-        }
-    }
-    return ~crc;
+    return crc32_of(bytes, count);
 }
 
 /* The state with room behind it, so that a seeded error that writes there is found by what it computes. */

@@ -4,6 +4,7 @@
 #include "airmark_internal.h"
 #include "tapped.h"
 
+#include "../vectors/crc32.h"
 #include "../vectors/sound.h"
 
 static struct {
@@ -26,15 +27,7 @@ void tap(int stage, uint32_t value)
 
 uint32_t tap_crc32(const void *bytes, size_t count)
 {
-    const uint8_t *const of = bytes;
-    uint32_t crc = 0xFFFFFFFFu;
-    for (size_t i = 0; i < count; i++) {
-        crc ^= of[i];
-        for (int bit = 0; bit < 8; bit++) {
-            crc = crc >> 1 ^ (0xEDB88320u & (0u - (crc & 1u)));
-        }
-    }
-    return ~crc;
+    return crc32_of(bytes, count);
 }
 
 size_t tap_stages(void)

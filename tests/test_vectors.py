@@ -258,6 +258,27 @@ def test_the_count_of_frames_may_wrap(name: str, early: bool):
     assert found == found[:1] * len(found)
 
 
+@pytest.mark.parametrize("name", ["early", "eight-keys", "rate-8000", "rate-32000", "rate-44100", "rate-48000"])
+def test_cuts_leave_the_same_state(name: str):
+    """All of it but what lies in the resampler's buffer behind the 23 samples that it remembers."""
+    case = case_of(name)
+    ffi, lib = tapped("plain").ffi, tapped("plain").lib
+    keys = ffi.new("airmark_key_t[]", [{"columns": list(key)} for key in case.keys])
+    config = ffi.new("airmark_config_t *", [case.rate, keys, len(case.keys), case.early, case.threshold_q8, 0])
+    detections, at = ffi.new("airmark_detection_t[9]"), ffi.new("uint64_t[9]")
+    scratch = ffi.sizeof(config[0]) + 2 * 23, ffi.sizeof(config[0]) + 2 * lib.AIRMARK_HISTORY
+    samples = case.samples()[: case.length - 77]
+    states = set()
+    for block in (len(samples), 1, 7, 160, 441, 480):
+        state = ffi.new("airmark_t *")
+        assert lib.airmark_init(state, config) == lib.AIRMARK_OK
+        lib.tap_clear()
+        lib.tap_run(state, ffi.cast("const int16_t *", samples.ctypes.data), len(samples), block, 1, detections, at, 9)
+        whole = bytes(ffi.buffer(state))
+        states.add(whole[: scratch[0]] + whole[scratch[1] :])
+    assert len(states) == 1
+
+
 @pytest.mark.parametrize("early", [False, True])
 def test_a_report_is_forgotten_before_the_count_of_frames_comes_round(early: bool):
     """Else a mark would be taken for the flank of a louder one, told 2^32 frames before."""

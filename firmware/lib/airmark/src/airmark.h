@@ -94,7 +94,8 @@ extern "C" {
 
 /* AIRMARK_REQUIRE_RATE(16000); at file scope: an error while compiling where airmark_init would refuse the rate. */
 #define AIRMARK_REQUIRE_RATE(rate) \
-    AIRMARK_STATIC_ASSERT(AIRMARK_RATE_IS_SUPPORTED(rate), rate_must_be_8000_or_16000_or_if_resampled_32000_44100_48000, \
+    AIRMARK_STATIC_ASSERT(AIRMARK_RATE_IS_SUPPORTED(rate), \
+                          rate_must_be_8000_or_16000_or_if_resampled_32000_44100_48000, \
                           "the rate must be 8000 or 16000 or, with AIRMARK_RESAMPLE, 32000, 44100 or 48000 Hz")
 
 /* The shape of the default profile (reference/SPEC.md, 2); the detector is built for these numbers only. */
@@ -168,7 +169,7 @@ typedef struct {
 
     /* input */
 #if AIRMARK_RESAMPLE
-    int16_t history[AIRMARK_HISTORY]; /* the last input samples, then those being taken */
+    int16_t history[AIRMARK_HISTORY]; /* the last 23 input samples; behind them those being taken, left there */
     uint16_t input_phase;             /* of the next output between two input samples, in 1/160 */
     uint8_t input_skip;               /* input samples to come before the one at which the next output is due */
 #endif

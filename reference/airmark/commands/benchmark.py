@@ -1,4 +1,4 @@
-"""``airmark benchmark``: measure the speed, the false alarms on sound without a mark, and other profiles."""
+"""``airmark benchmark``: measure speed, false alarms on sound without a mark, other profiles, and wake words."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ TABLE = "null.json"
 PROFILES = "profile-search"
 """Stem of the files, and default name of the folder, of the parameter search."""
 PROFILE_TRIALS = 12
+WAKEWORD = "wakeword"
+"""Stem of the files, and default name of the folder, of the measurement with wake words."""
+WAKEWORD_TRIALS = 20
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Register ``benchmark`` and what it measures."""
-    parser = subparsers.add_parser("benchmark", help="measure speed, false alarms or other profiles")
+    parser = subparsers.add_parser("benchmark", help="measure speed, false alarms, other profiles or wake words")
     which = parser.add_subparsers(dest="benchmark", required=True, metavar="WHAT")
 
     speed = which.add_parser(
@@ -102,6 +105,42 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     )
     profiles.add_argument("--force", action="store_true", help="write into a folder that has something in it")
     profiles.set_defaults(run=run_profiles)
+
+    words = which.add_parser(
+        WAKEWORD,
+        help="the use: marked wake words suppressed, live ones not",
+        description="Put wake words into programmes, mark them as 'embed --word' does, play them through rooms and "
+        "noise, and ask a headset's gate (detector in C) whether to suppress them; with the same words unmarked, and "
+        "live words beside other marks. Without --audio, words cut out of the speech that ships with the package stand "
+        "in. The same seed gives the same figures on any number of jobs.",
+    )
+    words.add_argument(
+        "--audio", type=Path, metavar="DIR",
+        help="folder with manifest.csv: programmes of kind speech, music and mixed, and words of kind wakeword",
+    )  # fmt: skip
+    words.add_argument(
+        "--rirs", type=Path, metavar="DIR",
+        help="responses of rooms; default: rir/16k or rir in --audio, or shipped ones",
+    )  # fmt: skip
+    words.add_argument("--noise", type=Path, metavar="DIR", help="default: noise in --audio, or shipped ones")
+    words.add_argument(
+        "--rt60-max", type=float, default=1.3, metavar="S", help="leave out more reverberant rooms; default 1.3"
+    )
+    words.add_argument(
+        "--trials", type=int, default=WAKEWORD_TRIALS, metavar="N", help=f"default {WAKEWORD_TRIALS}, two marks each"
+    )
+    words.add_argument(
+        "--limit", type=float, metavar="S", help="after the word's end the headset waits no longer; default 0.5"
+    )
+    words.add_argument("--strength", default="auto", metavar="auto|DB", help="of the marks; default auto")
+    words.add_argument("--seed", type=int, default=0, metavar="N", help="draws everything; default 0")
+    words.add_argument("--jobs", type=int, default=-1, metavar="N", help="processes at a time; default: all processors")
+    words.add_argument("--json", action="store_true", help="print the result as JSON")
+    words.add_argument(
+        "--out", type=Path, metavar="DIR", help=f"write {WAKEWORD}.json and {WAKEWORD}.png into that new folder"
+    )
+    words.add_argument("--force", action="store_true", help="write into a folder that has something in it")
+    words.set_defaults(run=run_wakeword)
 
 
 def run_speed(args: argparse.Namespace) -> int:
@@ -224,6 +263,98 @@ def run_profiles(args: argparse.Namespace) -> int:
     else:
         _print_profiles(result)
     return 0
+
+
+def run_wakeword(args: argparse.Namespace) -> int:
+    """Measure the use for headsets; returns 0."""
+    from dataclasses import asdict
+
+    import numpy as np
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from airmark import folder, keysearch, materials, thresholds, wakeword
+    from airmark.commands.embed import _strength
+    from airmark.detector import check_built
+    from airmark.version import __version__
+
+    _check("--trials", args.trials, 1, 1_000_000)
+    _check("--seed", args.seed, 0, 2**63 - 1)
+    _check("--jobs", args.jobs, -1, 100_000)
+    if args.jobs == 0:
+        raise AirmarkError("--jobs 0: give a number, or -1 for all processors")
+    if not args.rt60_max > 0:
+        raise AirmarkError(f"--rt60-max {args.rt60_max:g}: give seconds, such as 1.3")
+    limit_s = wakeword.LIMIT_S if args.limit is None else args.limit
+    if not 0 <= limit_s <= wakeword.NO_LIMIT_S:
+        raise AirmarkError(f"--limit {limit_s:g}: give 0 to {wakeword.NO_LIMIT_S:g} seconds")
+    strength = _strength(args.strength)
+    check_built("c")
+    found = materials.gather(args.audio, args.rirs, args.noise, args.rt60_max)
+    clips = wakeword.clips(args.audio)
+    started = time.monotonic()
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with ExitStack() as stack:
+        part, put = stack.enter_context(folder.results(args.out, WAKEWORD, args.force)) if args.out else (None, None)
+        bar = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+        stack.enter_context(bar)
+        task = bar.add_task("searching for keys", total=None)
+        rng = np.random.default_rng(args.seed)
+        key = keysearch.generate(rng=rng)
+        plan = wakeword.Plan(
+            found, tuple(clips), (key, keysearch.generate(rng=rng, apart_from=[key])), args.trials, limit_s, strength,
+            args.seed,
+        )  # fmt: skip
+        bar.update(task, description="trials", total=args.trials)
+        heard = wakeword.run(plan, args.jobs, lambda: bar.advance(task))
+        result = {
+            "airmark": __version__,
+            "seed": args.seed,
+            "trials": args.trials,
+            "strength_db": strength,
+            "limit_s": limit_s,
+            "threshold": thresholds.threshold(thresholds.ONE_A_YEAR, 2, "c"),
+            "words": len({one.word for one in heard}),
+            "recordings": len({one.host for one in heard}),
+            "rooms": len({one.room for one in heard}),
+            "noises": len(found.noises),
+            "seconds": time.monotonic() - started,
+            "rows": wakeword.summary(plan, heard),
+            "heard": [asdict(one) for one in heard],
+        }
+        if part is not None and put is not None:
+            try:
+                text = json.dumps(result, indent=1, allow_nan=False) + "\n"
+                (part / f"{WAKEWORD}.json").write_text(text, encoding="utf-8")
+                wakeword.picture(plan, heard, result["rows"], part / f"{WAKEWORD}.png")
+            except OSError as error:
+                raise AirmarkError(f"{args.out}: cannot write the result: {error.strerror or error}") from None
+            put()
+    if args.json:
+        print(json.dumps(result, indent=1, allow_nan=False))
+    else:
+        _print_wakeword(result)
+    return 0
+
+
+def _print_wakeword(result: dict[str, Any]) -> None:
+    drawn = ", ".join(f"{result[name]} {name}" for name in ("words", "recordings", "rooms", "noises"))
+    print(f"{result['trials']} trials, {drawn}; seed {result['seed']}, {result['seconds']:.0f} s")
+    print(f"{'':46}{'decisions':>10}{'suppressed':>12}{'95 %':>16}{'too late':>10}   told after the word's end, s")
+    for row in result["rows"]:
+        count = f"{row['suppressed']} of {row['words']}"
+        interval = f"{100 * row['low']:.1f} to {100 * row['high']:.1f} %"
+        after = row["told_after_s"]
+        told = "   {median:.2f}, 95 % {p95:.2f}, at most {max:.2f}".format(**after) if row["told"] else ""
+        decisions = "early" if row["early"] else "whole"
+        print(f"{row['title']:46}{decisions:>10}{count:>12}{interval:>16}{row['told_too_late']:>10}{told}")
+    print(
+        f"suppressed: within {result['limit_s']:g} s after the word's end; too late: told after that. Engine c, two\n"
+        f"keys, threshold {result['threshold']:.2f}, one false alarm a year; intervals are the wider of Wilson's and that\n"
+        "over programmes. A negative time: told before the word ended. The wake-word engine is taken to be exact, and\n"
+        "to report a word as it ends."
+    )
 
 
 def _print_profiles(result: dict[str, Any]) -> None:

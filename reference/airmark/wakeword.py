@@ -388,5 +388,5 @@ def picture(plan: Plan, heard: Sequence[Heard], lines: Sequence[dict[str, Any]],
     shares.set_yticklabels([f"{line['title']}\n{line['suppressed']} of {line['words']}" for line in own], fontsize=8)
     shares.invert_yaxis()
     shares.grid(axis="y", color="0.9")
-    figure.suptitle(f"Wake words in {plan.trials} programmes, through rooms: suppressed where marked, within the limit")
+    figure.suptitle(f"Wake words in programmes, through rooms, {plan.trials} trials: suppressed within the limit")
     figure.savefig(path, dpi=DPI)

@@ -351,9 +351,9 @@ def _print_wakeword(result: dict[str, Any]) -> None:
         print(f"{row['title']:46}{decisions:>10}{count:>12}{interval:>16}{row['told_too_late']:>10}{told}")
     print(
         f"suppressed: within {result['limit_s']:g} s after the word's end; too late: told after that. Engine c, two\n"
-        f"keys, threshold {result['threshold']:.2f}, one false alarm a year; intervals are the wider of Wilson's and that\n"
-        "over programmes. A negative time: told before the word ended. The wake-word engine is taken to be exact, and\n"
-        "to report a word as it ends."
+        f"keys, threshold {result['threshold']:.2f}, one false alarm a year; intervals: the wider of Wilson's and\n"
+        "that over programmes. A negative time: told before the word ended. The wake-word engine is taken to be exact,\n"
+        "and to report a word as it ends."
     )
 
 

@@ -352,8 +352,8 @@ def _print_wakeword(result: dict[str, Any]) -> None:
     print(
         f"suppressed: within {result['limit_s']:g} s after the word's end; too late: told after that. Engine c, two\n"
         f"keys, threshold {result['threshold']:.2f}, one false alarm a year; intervals: the wider of Wilson's and\n"
-        "that over programmes. A negative time: told before the word ended. The wake-word engine is taken to be exact,\n"
-        "and to report a word as it ends."
+        "that over programmes. A negative time: told before the word ended. The wake-word engine is taken to be\n"
+        "exact, and to report a word as it ends."
     )
 
 

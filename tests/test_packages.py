@@ -161,7 +161,7 @@ def used(program: Path, marked: bytes) -> str:
 
 
 USE = """
-cmake_minimum_required(VERSION 3.18)
+cmake_minimum_required(VERSION 3.21)
 project(use C)
 {found}
 add_executable(use "{use}")

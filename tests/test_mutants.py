@@ -5,12 +5,14 @@ AIRMARK_MUTANTS_SEED chooses which third. Skipped where there is no C compiler, 
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shlex
 import shutil
 import subprocess
 import sys
 import time
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 import pytest
@@ -27,3 +29,26 @@ def test_every_seeded_error_is_found():
     command = [sys.executable, SCRIPT, "--part", str(PART), "--seed", SEED]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1200)
     assert done.returncode == 0, f"seed {SEED}\n{done.stdout}{done.stderr}"
+
+
+def test_random_errors_fit_and_repeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def generated(*arguments: str) -> str:
+        command = [sys.executable, SCRIPT.with_name("generate"), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+    text = generated("--count", "300", "--seed", "7")
+    assert text == generated("--count", "300", "--seed", "7") != generated("--count", "300", "--seed", "8")
+    file = tmp_path / "list"
+    file.write_text(text, "utf-8")
+    loader = SourceFileLoader("mutants_run", str(SCRIPT))
+    spec = importlib.util.spec_from_loader("mutants_run", loader)
+    assert spec is not None
+    run = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "mutants_run", run)
+    loader.exec_module(run)
+    mutants = run.listed(file)
+    assert len(mutants) == 300
+    assert len({mutant.file for mutant in mutants}) == 8
+    for mutant in mutants:
+        source = (run.SOURCE / mutant.file).read_text("utf-8")
+        assert mutant.seeded(source).split() != source.split()

@@ -40,6 +40,11 @@ if program == "vectors":
     if "AIRMARK_MAX_KEYS" not in str(env.get("BUILD_FLAGS")):
         env.Append(CPPDEFINES=[("AIRMARK_MAX_KEYS", keys)])
 
+if "espidf" in env.get("PIOFRAMEWORK", []):
+    # Its CMake builds what is in src, and is told here what that is.
+    extra = [f"-DAIRMARK_PROGRAM={program}", f"-DAIRMARK_TABLES={tables}", f"-DAIRMARK_VECTORS_KEYS={keys}"]
+    env.BoardConfig().update("build.cmake_extra_args", " ".join(extra))
+
 built = [env.Alias("buildprog"), env.Alias("checkprogsize")]
 for name in programs:
     env.AddCustomTarget(name, built, None, title=name, description=f"Build {name}")

@@ -7,7 +7,6 @@
  */
 #include <driver/gpio.h>
 #include <driver/i2s_std.h>
-#include <esp_attr.h>
 #include <freertos/FreeRTOS.h>
 #include <freertos/task.h>
 #include <stdio.h>
@@ -42,7 +41,7 @@ static int16_t fifo_samples[PORT_AUDIO_FIFO];
 static airmark_fifo_t fifo;
 static TaskHandle_t task;
 
-static void IRAM_ATTR take(const int32_t *words)
+static void take(const int32_t *words)
 {
     int16_t block[BLOCK];
     for (uint32_t i = 0; i < BLOCK; i++) {
@@ -52,28 +51,32 @@ static void IRAM_ATTR take(const int32_t *words)
 }
 
 /*
- * The interrupt. Where it was held back for longer than a buffer lasts, the driver tells of the last one only: those before
- * are taken first, as they come in the same order always.
+ * The interrupt. Where it was held back for longer than a buffer lasts, as by a write to flash, the driver tells of the last
+ * one only. The buffers come in the same order always, which the first round shows: so those before it are taken too.
  */
-static bool IRAM_ATTR received(i2s_chan_handle_t channel, i2s_event_data_t *event, void *context)
+static bool received(i2s_chan_handle_t channel, i2s_event_data_t *event, void *context)
 {
     static const int32_t *buffers[BUFFERS];
-    static uint32_t next;
+    static uint32_t known, next;
     const int32_t *const newest = event->dma_buf;
     BaseType_t woken = pdFALSE;
     (void)channel;
     (void)context;
-    for (uint32_t i = 0; i < BUFFERS; i++) {
+    if (known < BUFFERS) {
+        for (uint32_t i = 0; i < known; i++) {
+            if (buffers[i] == newest) { /* one was missed in this round: begin anew */
+                known = 0;
+            }
+        }
+        buffers[known++] = newest;
+        take(newest);
+    } else {
         const int32_t *buffer;
-        if (!buffers[next]) {
-            buffers[next] = newest; /* in the first round the driver's own are learnt */
-        }
-        buffer = buffers[next];
-        next = (next + 1) % BUFFERS;
-        take(buffer);
-        if (buffer == newest) {
-            break;
-        }
+        do {
+            buffer = buffers[next];
+            next = (next + 1) % BUFFERS;
+            take(buffer);
+        } while (buffer != newest);
     }
     vTaskNotifyGiveFromISR(task, &woken);
     return woken == pdTRUE;

@@ -1,0 +1,115 @@
+"""The ports for real boards compile for their cores, and do what they should with stand-ins for the vendors' calls.
+
+Nothing here was run on hardware; see tests/standins/README.md.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cores import CORES, LIBRARY, PORT, ROOT, emulated, run
+
+STANDINS = Path(__file__).with_name("standins")
+FIFO = LIBRARY / "airmark_fifo.c"
+INCLUDES = (f"-I{LIBRARY}", f"-I{PORT}", f"-I{STANDINS}")
+WARNINGS = ("-Wall", "-Wextra", "-Werror")
+OWN = ("-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wcast-qual", "-pedantic")
+MISHAP = {"stm32": 160, "zephyr": 4000}
+"""Samples lost where the driver stops."""
+
+
+@dataclass(frozen=True)
+class Port:
+    source: str
+    standin: str
+    cores: tuple[str, ...]
+    """Names in CORES, of the boards' processors or the like."""
+    options: tuple[str, ...] = ()
+
+    @property
+    def cxx(self) -> bool:
+        return self.source.endswith(".cpp")
+
+    @property
+    def language(self) -> str:
+        return "-std=c++11" if self.cxx else "-std=gnu11"
+
+    @property
+    def include(self) -> str:
+        return f"-I{STANDINS / self.standin}"
+
+
+PORTS = {
+    "stm32l4": Port("stm32l4.c", "stm32", ("m4",)),
+    "esp32": Port("esp32.c", "esp32", ("rv32imc",)),
+    "zephyr": Port("zephyr.c", "zephyr", ("m4", "m33"), ("-pthread",)),
+    "arduino, mbed": Port("arduino_pdm.cpp", "arduino", ("m4", "m0"), ("-DARDUINO_ARCH_MBED",)),
+    "arduino, pico": Port("arduino_pdm.cpp", "arduino", ("m0", "m33")),
+}
+
+
+def needs(tool: str) -> None:
+    if not shutil.which(tool) and not os.environ.get("CI"):
+        pytest.skip(f"missing: {tool}; first: reference/install emulators")
+
+
+@pytest.mark.parametrize("port", PORTS.values(), ids=PORTS)
+def test_every_sample_arrives_or_is_told_as_lost(port: Port, tmp_path: Path):
+    hardware = STANDINS / port.standin / ("hardware.cpp" if port.cxx else "hardware.c")
+    compiler = "g++" if port.cxx else "gcc"
+    needs(compiler)
+    # Threads that take turns: ThreadSanitizer sees whether they do.
+    checks = "-fsanitize=thread" if "-pthread" in port.options else "-fsanitize=address,undefined"
+    common = ("-g", "-O1", *INCLUDES, port.include, *port.options, *WARNINGS, checks, "-fno-sanitize-recover")
+    objects = []
+    for source in (FIFO, STANDINS / "program.c"):
+        run(["gcc", "-std=gnu11", *common, "-c", source, "-o", tmp_path / f"{source.stem}.o"])
+        objects.append(tmp_path / f"{source.stem}.o")
+    run([compiler, port.language, *common, PORT / port.source, hardware, *objects, "-o", tmp_path / "program"])
+    *_, last = run([tmp_path / "program"], timeout=100).splitlines()
+    read, lost, gaps, mishaps = map(int, last.split())
+    assert read >= 200_000
+    assert lost > 10_000
+    assert gaps > 5
+    one = MISHAP.get(port.standin, 0)
+    assert mishaps == 0 if one == 0 else mishaps >= 2 * one
+
+
+@emulated
+@pytest.mark.parametrize(("port", "core"), [(name, core) for name, port in PORTS.items() for core in port.cores])
+def test_compiles_for_its_core(port: str, core: str, tmp_path: Path):
+    it = PORTS[port]
+    target = CORES[core]
+    compiler = f"{target.prefix}{'g++' if it.cxx else 'gcc'}"
+    # The vendors' headers are none of ours, and their macros hide casts.
+    options = (*WARNINGS, *(OWN if not it.cxx else ()), "-O2", *INCLUDES, "-isystem", STANDINS / it.standin)
+    flags = (*target.flags.split(), "--specs=picolibc.specs", it.language, *it.options)
+    run([compiler, *flags, *options, "-c", PORT / it.source, "-o", tmp_path / "port.o"])
+    wanted = set(re.findall(r" T (\w+)", run([f"{target.prefix}nm", tmp_path / "port.o"])))
+    assert {"port_audio_start", "port_audio_read", "port_audio_done", "port_write", "port_led"} <= wanted
+
+
+def test_every_port_is_tested_and_says_that_it_was_not_run():
+    own = {"emulated.c", "emulated_audio.c", "emulated_timer.c", "emulated_console.c", "host.c", "lx106.c"}
+    files = {path.name for path in PORT.glob("*.c*")} - own
+    assert files == {port.source for port in PORTS.values()}
+    for name in files:
+        assert "NOT RUN ON HARDWARE" in (PORT / name).read_text("utf-8")
+
+
+def test_the_zephyr_application_names_what_is_there():
+    top = ROOT / "boards/zephyr"
+    text = (top / "CMakeLists.txt").read_text("utf-8").replace("${firmware}", str(ROOT / "firmware"))
+    paths = re.findall(r"(\S+\.[ch])\b(?! file)", text)
+    places = [top / path for path in paths if not path.startswith("--") and "*" not in path and "/where" not in path]
+    assert len(places) >= 3
+    assert [path for path in places if not path.exists()] == []
+    for overlay in (top / "boards").glob("*.overlay"):
+        assert "dmic_dev: &pdm0" in overlay.read_text("utf-8")
+    assert len(list((top / "boards").glob("*.overlay"))) == 2

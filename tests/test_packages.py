@@ -409,6 +409,15 @@ def test_the_sketch_tells_what_it_loses_and_goes_on(sketch: Path, marked: bytes)
     assert hears(heard(sketch, marked, "15")[0])
 
 
+def test_the_library_refuses_more_keys_than_it_was_built_for(keys: Path, marked: bytes, tmp_path: Path):
+    # As where a sketch defines the macro and Arduino builds the library without it.
+    needed("cc")
+    run("cc", "-std=c99", "-c", f"-I{LIBRARY / 'src'}", *sorted((LIBRARY / "src").glob("*.c")), cwd=tmp_path)
+    own = ["-DAIRMARK_MAX_KEYS=9", f"-I{LIBRARY / 'src'}", f"-I{keys}", STANDINS / "use.c"]
+    run("cc", "-std=c99", *own, *sorted(tmp_path.glob("*.o")), "-o", "use", cwd=tmp_path)
+    assert used(tmp_path / "use", marked) == "keys 9 1, resample 1 1"
+
+
 @pytest.mark.parametrize("standard", ["gnu++11", "gnu++17"])
 def test_the_sketch_compiles_for_a_board(standard: str, tmp_path: Path):
     needed("arm-none-eabi-g++")
@@ -601,3 +610,11 @@ def test_the_guides_thresholds():
         scores = [threshold(rate / 365.25, int(keys_), "c") for rate in (365.25, 12, 1)]
         assert [int(cell) for cell in cells[::2]] == [math.ceil(256 * score) for score in scores]
         assert cells[1::2] == [f"{score:.2f}" for score in scores]
+    of_year = {row[0]: row[5] for row in rows}
+    header = (LIBRARY / "src/airmark.h").read_text("utf-8")
+    assert re.findall(r"^#define AIRMARK_DEFAULT_THRESHOLD_Q8 (\d+)", header, re.MULTILINE) == [of_year["1"]]
+    guide = GUIDE.read_text("utf-8")
+    assert re.findall(r"takes (\d+), for one key", guide) + re.findall(r"threshold_q8 = (\d+)", guide) == [
+        of_year["1"],
+        of_year["4"],
+    ]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from airmark import audio, gate
 from airmark.assets import data_path
-from airmark.detector import is_built
+from airmark.detector import Detection, is_built
 from airmark.embedder import embed
 from airmark.fixed.detector import FixedDetector, RawDetection, key_columns
 from airmark.fixed.peaks import sample_of
@@ -117,6 +117,12 @@ def test_suppresses_as_soon_as_told_even_before_all_was_heard(make):
     one.heard(WORD.end)
     one.mark(Told(START - 8_000, 2_000, -40, 0, True), WORD.end + 3_000)
     assert one.ask(WORD) == Answer(Verdict.SUPPRESS, WORD.end + 3_000, mark=Told(START - 8_000, 2_000, -40, 0, True))
+
+
+def test_takes_what_the_detector_in_python_gives(make):
+    one = make(GateConfig(RATE, 40_000))
+    one.mark(Detection(START, START / RATE, 7.25, -12.5, 0), WORD.end)
+    assert one.ask(WORD).mark == Told(START, 1_856, -200)
 
 
 def test_only_marks_of_some_keys_suppress(make):

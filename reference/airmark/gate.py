@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from airmark.errors import AirmarkError
+
+if TYPE_CHECKING:
+    from airmark.detector import Detection
 
 MARKS = 8
 """Marks remembered."""
@@ -93,13 +96,21 @@ class Word(NamedTuple):
 
 
 class Told(NamedTuple):
-    """A mark as the detector tells it; what the gate looks at are place and key."""
+    """A mark as the C detector tells it; what the gate looks at are place and key."""
 
     sample: int
     score_q8: int = 0
     drift_ppm_q4: int = 0
     key: int = 0
     early: bool = False
+
+
+def told(detection: Told | Detection) -> Told:
+    """A detection of ``Detector`` or of the integer engines as the C detector would tell it."""
+    if isinstance(detection, Told):
+        return detection
+    score, drift = round(detection.score * 256), round(detection.drift_ppm * 16)
+    return Told(detection.sample, score, drift, detection.key)
 
 
 class Answer(NamedTuple):
@@ -122,7 +133,7 @@ class AnyGate(Protocol):
     def reset(self, first_sample: int) -> None:
         """Forget all marks: the detector begins anew, with that number."""
 
-    def mark(self, detection: Told, heard: int) -> None:
+    def mark(self, detection: Told | Detection, heard: int) -> None:
         """A mark was told; heard: number of the next sample then, more than the last one given to ``heard``."""
 
     def heard(self, heard: int) -> None:
@@ -169,19 +180,20 @@ class Gate:
         self._forgotten: int | None = None
         self._marks: list[tuple[int, Told]] = []
 
-    def mark(self, detection: Told, heard: int) -> None:
+    def mark(self, detection: Told | Detection, heard: int) -> None:
         """A mark was told; heard: number of the next sample then, more than the last one given to ``heard``."""
-        _check(detection.sample, heard)
+        new = told(detection)
+        _check(new.sample, heard)
         if heard <= self._heard:
             raise GateError(Status.BACKWARDS)
         repetition = _at_rate(REPETITION, self.config.rate)
-        known = (told for _, told in self._marks if told.key == detection.key)
-        if detection.key not in self._keys or any(abs(told.sample - detection.sample) <= repetition for told in known):
+        same = (mark for _, mark in self._marks if mark.key == new.key and abs(mark.sample - new.sample) <= repetition)
+        if new.key not in self._keys or any(same):
             return
-        self._marks.append((heard, detection))
+        self._marks.append((heard, new))
         if len(self._marks) > MARKS:
             first = min(self._marks[:-1], key=lambda mark: mark[1].sample)
-            gone = self._marks[-1] if detection.sample < first[1].sample else first
+            gone = self._marks[-1] if new.sample < first[1].sample else first
             self._marks.remove(gone)
             self._forgotten = max(gone[1].sample, self._forgotten or 0)
 
@@ -202,14 +214,14 @@ class Gate:
         certain = last + self._latest
         deadline = max(word.reported, min(certain, word.end + self.config.wait))
         covering = [mark for mark in self._marks if first <= mark[1].sample <= last]
-        heard, told = min(covering, key=lambda mark: (mark[0], mark[1].sample, mark[1].key), default=(0, None))
-        if told is not None and heard <= deadline:
-            return Answer(Verdict.SUPPRESS, heard, mark=told)
+        heard, mark = min(covering, key=lambda one: (one[0], one[1].sample, one[1].key), default=(0, None))
+        if mark is not None and heard <= deadline:
+            return Answer(Verdict.SUPPRESS, heard, mark=mark)
         if self._forgotten is not None and self._forgotten >= first:
             raise GateError(Status.FORGOTTEN)
         if self._heard < deadline:
             return Answer(Verdict.WAIT, deadline)
-        return Answer(Verdict.WAKE, deadline, deadline < certain, told is not None, told)
+        return Answer(Verdict.WAKE, deadline, deadline < certain, mark is not None, mark)
 
 
 def _at_rate(samples: int, rate: int) -> int:

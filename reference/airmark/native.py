@@ -9,14 +9,17 @@ from __future__ import annotations
 import operator
 import threading
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from airmark.errors import AirmarkError
 from airmark.fixed.detector import RawDetection
-from airmark.gate import Answer, GateConfig, GateError, Status, Told, Verdict, Word
+from airmark.gate import Answer, GateConfig, GateError, Status, Told, Verdict, Word, told
+
+if TYPE_CHECKING:
+    from airmark.detector import Detection
 
 try:
     from airmark._native import ffi, lib
@@ -150,30 +153,31 @@ class NativeGate:
         for key in config.keys:
             own.keys[_whole(key, "a key's index", 8) // 32] |= 1 << key % 32
         self._state = ffi.new("airmark_gate_t *")
-        _told(lib.airmark_gate_init(self._state, own, _whole(first_sample, "the first sample's number", 64)))
+        _done(lib.airmark_gate_init(self._state, own, _whole(first_sample, "the first sample's number", 64)))
 
     def reset(self, first_sample: int) -> None:
         """Forget all marks: the detector begins anew, with that number."""
-        _told(lib.airmark_gate_reset(self._state, _count(first_sample)))
+        _done(lib.airmark_gate_reset(self._state, _count(first_sample)))
 
-    def mark(self, detection: Told, heard: int) -> None:
+    def mark(self, detection: Told | Detection, heard: int) -> None:
         """A mark was told; heard: number of the next sample then, more than the last one given to ``heard``."""
-        own = ffi.new("airmark_detection_t *", detection._asdict() | {"sample": _count(detection.sample)})
-        _told(lib.airmark_gate_mark(self._state, own, _count(heard)))
+        new = told(detection)
+        own = ffi.new("airmark_detection_t *", new._asdict() | {"sample": _count(new.sample)})
+        _done(lib.airmark_gate_mark(self._state, own, _count(heard)))
 
     def heard(self, heard: int) -> None:
         """All samples before that number were pushed, and all marks that this brought were given."""
-        _told(lib.airmark_gate_heard(self._state, _count(heard)))
+        _done(lib.airmark_gate_heard(self._state, _count(heard)))
 
     def ask(self, word: Word) -> Answer:
         """The answer for a word."""
         own = ffi.new("airmark_gate_word_t *", [_count(number) for number in word])
         answer = ffi.new("airmark_gate_answer_t *")
-        _told(lib.airmark_gate_ask(self._state, own, answer))
+        _done(lib.airmark_gate_ask(self._state, own, answer))
         verdict, mark = Verdict(answer.verdict), answer.mark
-        told = Told(mark.sample, mark.score_q8, mark.drift_ppm_q4, mark.key, mark.early)
+        covering = Told(mark.sample, mark.score_q8, mark.drift_ppm_q4, mark.key, mark.early)
         has_mark = answer.late or verdict is Verdict.SUPPRESS
-        return Answer(verdict, answer.sample, answer.limited, answer.late, told if has_mark else None)
+        return Answer(verdict, answer.sample, answer.limited, answer.late, covering if has_mark else None)
 
     def state(self) -> bytes:
         """All that it remembers, byte by byte."""
@@ -185,7 +189,7 @@ def _count(number: int) -> int:
     return number if 0 <= number < 1 << 64 else (1 << 64) - 1
 
 
-def _told(status: int) -> None:
+def _done(status: int) -> None:
     if status != lib.AIRMARK_GATE_OK:
         raise GateError(Status(status))
 

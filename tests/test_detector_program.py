@@ -23,6 +23,7 @@ from airmark.assets import data_path, manifest
 from airmark.channel import SMALL_LOUDSPEAKER_HZ, Channel
 from airmark.commands.export import header
 from airmark.embedder import embed
+from airmark.fixed import vectors
 from airmark.fixed.detector import RawDetection, key_columns
 from airmark.keys import Key
 from airmark.native import NativeDetector, version
@@ -116,6 +117,10 @@ def title() -> str:
     return f"detector airmark={version()} rate={RATE} keys=1 threshold={rounded(THRESHOLD, 256, 3)}"
 
 
+def end(samples: int, lost: int = 0, dropped: int = 0) -> str:
+    return f"end samples={samples} lost={lost} dropped={dropped}"
+
+
 def without_lamp(said: str) -> list[str]:
     lines = said.splitlines()
     lamp = [line for line in lines if line.startswith("led ")]
@@ -125,7 +130,7 @@ def without_lamp(said: str) -> list[str]:
 
 def expected(samples: Pcm, early: bool = False) -> list[str]:
     told = [line(d) for d in host_detector(early=early).push(samples)]
-    return [title(), *told, f"end samples={len(samples)} lost=0"]
+    return [title(), *told, end(len(samples))]
 
 
 # Emulated cores
@@ -202,14 +207,15 @@ def test_lines_hold_all_of_a_detection():
 # Gaps, on this computer
 
 
-@pytest.fixture(scope="module")
-def scripted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[Pcm | int]], list[str]]:
+Scripted = Callable[[list[Pcm | int]], list[str]]
+
+
+def scripted_with(folder: Path, *macros: str) -> Scripted:
     """What runs the program with a port that does as it is told: arrays are blocks, numbers are samples lost."""
-    folder = tmp_path_factory.mktemp("scripted")
     sources = [PROGRAM, Path(__file__).parent / "detector/scripted.c", *sorted(LIBRARY.glob("*.c"))]
     options = ("-std=c99", "-O1", "-g", "-fsanitize=undefined", "-fno-sanitize-recover", f"-I{LIBRARY}", f"-I{PORT}")
     warnings = ("-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wcast-qual", "-Werror")
-    run(["gcc", *options, *warnings, '-DDETECTOR_KEYS="demo_key.h"', *sources, "-o", folder / "detector"])
+    run(["gcc", *options, *warnings, *(f"-D{macro}" for macro in macros), *sources, "-o", folder / "detector"])
 
     def said(parts: list[Pcm | int]) -> list[str]:
         with (folder / "input").open("wb") as file:
@@ -221,6 +227,11 @@ def scripted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[Pcm | i
         return without_lamp(run([folder / "detector"], cwd=folder, timeout=60))
 
     return said
+
+
+@pytest.fixture(scope="module")
+def scripted(tmp_path_factory: pytest.TempPathFactory) -> Scripted:
+    return scripted_with(tmp_path_factory.mktemp("scripted"), 'DETECTOR_KEYS="demo_key.h"')
 
 
 def music() -> tuple[Pcm, list[int]]:
@@ -244,7 +255,7 @@ def test_zeros_stand_for_a_gap(scripted, lost: int):
     lines = scripted([samples[:cut], lost, after])
     assert [said for said in lines if said.startswith("detection")] == told
     assert lines[1] == f"lost sample={cut} count={lost}"
-    assert lines[-1] == f"end samples={len(whole)} lost={lost}"
+    assert lines[-1] == end(len(whole), lost)
     if lost <= 3000:  # the mark is found all the same
         assert len(told) == len(host_detector().push(samples))
 
@@ -261,7 +272,7 @@ def test_after_a_long_gap_it_begins_anew(scripted, lost: int):
     lines = scripted([samples[:cut], lost, samples])
     assert lines[1] == f"lost sample={cut} count={lost}"
     assert lines[2:-1] == [*before, *after]
-    assert lines[-1] == f"end samples={again + len(samples)} lost={lost}"
+    assert lines[-1] == end(again + len(samples), lost)
 
 
 def test_gaps_add_up(scripted):
@@ -273,7 +284,31 @@ def test_gaps_add_up(scripted):
     assert [said for said in lines if said.startswith("lost")] == [
         f"lost sample={10_000 + 60_000 * i} count=50000" for i in range(5)
     ]
-    assert lines[-1] == "end samples=300000 lost=250000"
+    assert lines[-1] == end(300_000, 250_000)
+
+
+def test_dropped_candidates_are_counted_over_all(tmp_path: Path):
+    (case,) = (case for case in vectors.cases() if case.name == "equals")
+    keys = ", ".join("{{" + ", ".join(f"{word:#x}" for word in columns) + "}}" for columns in case.keys)
+    (tmp_path / "eight.h").write_text(
+        f"static const airmark_key_t airmark_keys[{len(case.keys)}] = {{{keys}}};\n", "utf-8"
+    )
+    macros = ("AIRMARK_MAX_KEYS=8", "DETECTOR_EARLY=1", f"DETECTOR_THRESHOLD_Q8={case.threshold_q8}")
+    said = scripted_with(tmp_path, f'DETECTOR_KEYS="{tmp_path / "eight.h"}"', *macros)
+    detector = NativeDetector(case.keys, RATE, early=True, threshold_q8=case.threshold_q8)
+    samples = case.samples().astype("<i2")
+    told = [line(d) for d in detector.push(samples)]
+    assert told
+    assert detector.dropped > 0
+    lines = said([samples])
+    assert [said for said in lines if said.startswith("detection")] == told
+    assert lines[-1] == end(len(samples), 0, detector.dropped)
+    # Begun anew after a long gap, it goes on counting.
+    lines = said([samples, 2**20, samples])
+    counts = [int(said.removeprefix("dropped count=")) for said in lines if said.startswith("dropped")]
+    assert counts == sorted(set(counts))
+    assert lines[-1] == end(2 * len(samples) + 2**20, 2**20, counts[-1])
+    assert counts[-1] >= 2 * detector.dropped
 
 
 # Keys

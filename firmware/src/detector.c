@@ -10,7 +10,7 @@
  *     detection sample=48123 seconds=3.007 score=8.211 drift_ppm=-12.31 key=0 early=0
  *     lost sample=51200 count=160        samples that the board could not take, and where; see below
  *     dropped count=1                    candidates that the detector could not look at in time, in all, when it changes
- *     end samples=96000 lost=0           only where the sound can end
+ *     end samples=96000 lost=0 dropped=0 only where the sound can end
  *
  * The lamp is lit for a second from each detection on. Score and drift are rounded; both can be had back, as they are
  * multiples of 1/256 and 1/16.
@@ -44,16 +44,17 @@
 
 #define RATE 16000u
 #define KEYS (sizeof airmark_keys / sizeof airmark_keys[0])
-#define PIECE 160u            /* samples pushed before their place is given back: 10 ms */
-#define DECIDED (96u * 256u)  /* samples after which it has decided on all it heard: as Detector.flush in Python */
-#define LIT RATE              /* samples */
+#define PIECE 160u           /* samples pushed before their place is given back: 10 ms */
+#define DECIDED (96u * 256u) /* samples after which it has decided on all it heard: as Detector.flush in Python */
+#define LIT RATE             /* samples */
 
 static airmark_t detector;
 static airmark_config_t config = AIRMARK_CONFIG(RATE, airmark_keys, (uint8_t)KEYS);
-static uint64_t now;  /* number of the next sample */
-static uint64_t lost; /* in all */
-static uint32_t lit;  /* samples until the lamp goes out */
-static uint16_t dropped;
+static uint64_t now;             /* number of the next sample */
+static uint64_t lost;            /* in all */
+static uint32_t lit;             /* samples until the lamp goes out */
+static uint32_t dropped;         /* in all */
+static uint16_t dropped_by_this; /* since the detector began anew */
 
 static uint32_t magnitude(int32_t value)
 {
@@ -94,8 +95,9 @@ static void push(const int16_t *samples, uint32_t count)
             tell(&detection);
         }
     }
-    if (dropped != airmark_dropped(&detector)) {
-        dropped = airmark_dropped(&detector);
+    if (dropped_by_this != airmark_dropped(&detector)) {
+        dropped += (uint32_t)(airmark_dropped(&detector) - dropped_by_this);
+        dropped_by_this = airmark_dropped(&detector);
         field("dropped count=", dropped);
         end_line();
     }
@@ -104,7 +106,7 @@ static void push(const int16_t *samples, uint32_t count)
 static airmark_status_t begin(void)
 {
     config.first_sample = now;
-    dropped = 0;
+    dropped_by_this = 0;
     return airmark_init(&detector, &config);
 }
 
@@ -166,6 +168,7 @@ int port_main(void)
     }
     field("end samples=", now);
     field(" lost=", lost);
+    field(" dropped=", dropped);
     end_line();
     return 0;
 }

@@ -26,30 +26,31 @@ class Key:
             with open(path) as file:
                 fields = json.load(file)
         except OSError:
-            raise ValueError("%s: cannot read the key" % path) from None
+            raise ValueError(f"{path}: cannot read the key") from None
         except ValueError:
             # The message alone goes on: a chained exception would show the file's text, and so the signs.
-            raise ValueError("%s: not a key file: broken JSON" % path) from None
+            raise ValueError(f"{path}: not a key file: broken JSON") from None
         if not isinstance(fields, dict) or "airmark_key" not in fields:
-            raise ValueError("%s: not a key file: no field 'airmark_key'" % path)
+            raise ValueError(f"{path}: not a key file: no field 'airmark_key'")
         for field, value in _FIELDS.items():
             if fields.get(field) != value:
-                raise ValueError("%s: its %s is not %s, the only one that a device takes" % (path, field, value))
+                raise ValueError(f"{path}: its {field} is not {value}, the only one that a device takes")
         words = [0, 0, 0, 0]
         signs = fields.get("signs")
         if not isinstance(signs, list) or len(signs) != 32:
-            raise ValueError("%s: broken key file: 'signs' is not a list of 32 strings" % path)
+            raise ValueError(f"{path}: broken key file: 'signs' is not a list of 32 strings")
         for row in signs:
             if not isinstance(row, str) or len(row) != 4 or row.replace("+", "").replace("-", ""):
-                raise ValueError("%s: broken key file: 'signs' has a repetition that is not 4 of + and -" % path)
+                raise ValueError(f"{path}: broken key file: 'signs' has a repetition that is not 4 of + and -")
             for band in range(4):
                 words[band] = words[band] << 1 | (row[band] == "-")
         name = path.split("/")[-1]
-        return cls(b"".join(word.to_bytes(4, "little") for word in words), name[:-5] if name.endswith(".json") else name)
+        name = name[:-5] if name.endswith(".json") else name
+        return cls(b"".join(word.to_bytes(4, "little") for word in words), name)
 
     def __repr__(self):
         """The name; the signs are secret."""
-        return "Key(%r)" % self.name
+        return f"Key({self.name!r})"
 
 
 class GateConfig:

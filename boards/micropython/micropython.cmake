@@ -2,6 +2,8 @@
 set(AIRMARK_MAX_KEYS 8 CACHE STRING "Keys that one detector can listen for, 1 to 16")
 get_filename_component(AIRMARK_LIBRARY "${CMAKE_CURRENT_LIST_DIR}/../../firmware/lib/airmark/src" ABSOLUTE)
 file(GLOB AIRMARK_SOURCES CONFIGURE_DEPENDS "${AIRMARK_LIBRARY}/*.c")
+# Some ports compile for size.
+set_source_files_properties(${AIRMARK_SOURCES} PROPERTIES COMPILE_OPTIONS -O2)
 
 add_library(usermod_airmark INTERFACE)
 target_sources(usermod_airmark INTERFACE "${CMAKE_CURRENT_LIST_DIR}/modairmark.c" ${AIRMARK_SOURCES})

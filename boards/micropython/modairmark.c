@@ -40,6 +40,10 @@ static const uint16_t one_a_year_q8[] = {
 #error "airmark: the module for MicroPython is built for at most 16 keys (AIRMARK_MAX_KEYS)"
 #endif
 
+#define BAD_RATE MP_ERROR_TEXT("rate must be 8000, 16000, 32000, 44100 or 48000 Hz")
+#define BAD_FIRST_SAMPLE MP_ERROR_TEXT("first_sample must be a whole number, 0 to 2**64 - 1")
+#define BAD_HEARD MP_ERROR_TEXT("heard must be a whole number of samples, 0 or more")
+
 typedef struct {
     mp_obj_base_t base;
     uint32_t rate;
@@ -90,15 +94,15 @@ static mp_obj_t from_u64(uint64_t value)
     return binary(MP_BINARY_OP_OR, upper, mp_obj_new_int_from_uint(low));
 }
 
-/* Raises TypeError where that is no whole number, and ValueError where it does not fit in 64 bits. */
-static uint64_t to_u64(mp_obj_t object)
+/* Raises TypeError with that text where it is no whole number, and ValueError where it does not fit in 64 bits. */
+static uint64_t to_u64(mp_obj_t object, mp_rom_error_text_t text)
 {
     if (mp_obj_get_type(object) != &mp_type_int) {
-        mp_raise_TypeError(MP_ERROR_TEXT("number of a sample must be a whole number"));
+        mp_raise_TypeError(text);
     }
     const mp_obj_t upper = binary(MP_BINARY_OP_RSHIFT, object, MP_OBJ_NEW_SMALL_INT(32));
     if (mp_obj_is_true(binary(MP_BINARY_OP_RSHIFT, upper, MP_OBJ_NEW_SMALL_INT(32)))) {
-        mp_raise_ValueError(MP_ERROR_TEXT("number of a sample must be 0 to 2**64 - 1"));
+        mp_raise_ValueError(text);
     }
     const uint64_t high = (uint32_t)mp_obj_get_int_truncated(upper);
     return high << 32 | (uint32_t)mp_obj_get_int_truncated(object);
@@ -241,7 +245,7 @@ static mp_obj_t detector_make_new(const mp_obj_type_t *type, size_t n_args, size
     enum { KEYS, RATE, THRESHOLD, ENGINE, EARLY, FIRST_SAMPLE, COUNT };
     const mp_arg_t allowed[COUNT] = {
         {MP_QSTR_keys, MP_ARG_OBJ | MP_ARG_REQUIRED, {.u_obj = MP_OBJ_NULL}},
-        {MP_QSTR_rate, MP_ARG_INT, {.u_int = 16000}},
+        {MP_QSTR_rate, MP_ARG_OBJ, {.u_obj = MP_OBJ_NEW_SMALL_INT(16000)}},
         {MP_QSTR_threshold, MP_ARG_OBJ | MP_ARG_KW_ONLY, {.u_obj = MP_OBJ_NULL}},
         {MP_QSTR_engine, MP_ARG_OBJ | MP_ARG_KW_ONLY, {.u_obj = MP_OBJ_NULL}},
         {MP_QSTR_early, MP_ARG_BOOL | MP_ARG_KW_ONLY, {.u_bool = false}},
@@ -250,8 +254,8 @@ static mp_obj_t detector_make_new(const mp_obj_type_t *type, size_t n_args, size
     mp_arg_val_t given[COUNT];
     mp_arg_parse_all_kw_array(n_args, n_kw, args, COUNT, allowed, given);
     const mp_obj_t threshold = given[THRESHOLD].u_obj, engine = given[ENGINE].u_obj;
-    const mp_int_t rate = given[RATE].u_int;
-    airmark_config_t config = AIRMARK_CONFIG(rate > 0 && rate <= UINT16_MAX ? (uint32_t)rate : 0, NULL, 0);
+    const uint64_t rate = to_u64(given[RATE].u_obj, BAD_RATE);
+    airmark_config_t config = AIRMARK_CONFIG(rate <= UINT32_MAX ? (uint32_t)rate : 0, NULL, 0);
 
     if (engine != MP_OBJ_NULL && engine != mp_const_none &&
         !mp_obj_is_true(binary(MP_BINARY_OP_EQUAL, engine, MP_OBJ_NEW_QSTR(MP_QSTR_c)))) {
@@ -261,13 +265,13 @@ static mp_obj_t detector_make_new(const mp_obj_type_t *type, size_t n_args, size
     self->busy = false;
     take_keys(self, given[KEYS].u_obj, &config);
     config.early = given[EARLY].u_bool;
-    config.first_sample = to_u64(given[FIRST_SAMPLE].u_obj);
+    config.first_sample = to_u64(given[FIRST_SAMPLE].u_obj, BAD_FIRST_SAMPLE);
     if (threshold != MP_OBJ_NULL && threshold != mp_const_none) {
         config.threshold_q8 = to_threshold(threshold);
     }
     /* What else it might refuse was seen to above. */
     if (airmark_init(&self->detector, &config) != AIRMARK_OK) {
-        mp_raise_ValueError(MP_ERROR_TEXT("rate must be 8000, 16000, 32000, 44100 or 48000 Hz"));
+        mp_raise_ValueError(BAD_RATE);
     }
     return MP_OBJ_FROM_PTR(self);
 }
@@ -351,7 +355,7 @@ static mp_obj_t detector_process(mp_obj_t self_in, mp_obj_t samples)
 {
     mp_buffer_info_t buffer;
     mp_obj_t list = MP_OBJ_NULL;
-    if (!mp_get_buffer(samples, &buffer, MP_BUFFER_READ) ||
+    if (mp_obj_get_type(samples) == &mp_type_str || !mp_get_buffer(samples, &buffer, MP_BUFFER_READ) ||
         (buffer.typecode != 'h' && buffer.typecode != 'B' && buffer.typecode != BYTEARRAY_TYPECODE)) {
         mp_raise_TypeError(MP_ERROR_TEXT("samples must be array('h'), bytes, bytearray or a memoryview of these"));
     }
@@ -438,9 +442,11 @@ static mp_obj_t gate_make_new(const mp_obj_type_t *type, size_t n_args, size_t n
     mp_arg_val_t given[COUNT];
     mp_arg_parse_all_kw_array(n_args, n_kw, args, COUNT, allowed, given);
     const mp_obj_t from = given[CONFIG].u_obj;
-    const uint64_t rate = to_u64(mp_load_attr(from, MP_QSTR_rate));
-    const uint64_t wait = to_u64(mp_load_attr(from, MP_QSTR_wait));
-    const uint64_t overlap = to_u64(mp_load_attr(from, MP_QSTR_overlap_percent));
+    const uint64_t rate = to_u64(mp_load_attr(from, MP_QSTR_rate), BAD_RATE);
+    const uint64_t wait = to_u64(mp_load_attr(from, MP_QSTR_wait),
+                                 MP_ERROR_TEXT("wait must be a whole number of samples, 0 or more"));
+    const uint64_t overlap = to_u64(mp_load_attr(from, MP_QSTR_overlap_percent),
+                                    MP_ERROR_TEXT("overlap_percent must be 1 to 100"));
     /* A limit that is longer than any that matters is none. */
     airmark_gate_config_t config = AIRMARK_GATE_CONFIG(rate <= UINT32_MAX ? (uint32_t)rate : 0,
                                                        wait <= UINT32_MAX ? (uint32_t)wait : UINT32_MAX);
@@ -450,14 +456,14 @@ static mp_obj_t gate_make_new(const mp_obj_type_t *type, size_t n_args, size_t n
     memcpy(config.keys, mask.buf, mask.len < sizeof config.keys ? mask.len : sizeof config.keys);
 
     gate_obj_t *const self = mp_obj_malloc(gate_obj_t, type);
-    check(airmark_gate_init(&self->gate, &config, to_u64(given[FIRST_SAMPLE].u_obj)));
+    check(airmark_gate_init(&self->gate, &config, to_u64(given[FIRST_SAMPLE].u_obj, BAD_FIRST_SAMPLE)));
     return MP_OBJ_FROM_PTR(self);
 }
 
 static mp_obj_t gate_reset(mp_obj_t self_in, mp_obj_t first_sample)
 {
     gate_obj_t *const self = MP_OBJ_TO_PTR(self_in);
-    check(airmark_gate_reset(&self->gate, to_u64(first_sample)));
+    check(airmark_gate_reset(&self->gate, to_u64(first_sample, BAD_FIRST_SAMPLE)));
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(gate_reset_obj, gate_reset);
@@ -469,7 +475,7 @@ static mp_obj_t gate_mark(mp_obj_t self_in, mp_obj_t detection, mp_obj_t heard)
         mp_raise_TypeError(MP_ERROR_TEXT("mark must be a Detection, as Detector.process gives it"));
     }
     const detection_obj_t *const told = MP_OBJ_TO_PTR(detection);
-    check(airmark_gate_mark(&self->gate, &told->detection, to_u64(heard)));
+    check(airmark_gate_mark(&self->gate, &told->detection, to_u64(heard, BAD_HEARD)));
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(gate_mark_obj, gate_mark);
@@ -477,7 +483,7 @@ static MP_DEFINE_CONST_FUN_OBJ_3(gate_mark_obj, gate_mark);
 static mp_obj_t gate_heard(mp_obj_t self_in, mp_obj_t heard)
 {
     gate_obj_t *const self = MP_OBJ_TO_PTR(self_in);
-    check(airmark_gate_heard(&self->gate, to_u64(heard)));
+    check(airmark_gate_heard(&self->gate, to_u64(heard, BAD_HEARD)));
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(gate_heard_obj, gate_heard);
@@ -487,7 +493,8 @@ static mp_obj_t gate_ask(mp_obj_t self_in, mp_obj_t word)
     const gate_obj_t *const self = MP_OBJ_TO_PTR(self_in);
     uint64_t numbers[3]; /* start, end, reported */
     for (mp_int_t i = 0; i < 3; i++) {
-        numbers[i] = to_u64(mp_obj_subscr(word, MP_OBJ_NEW_SMALL_INT(i), MP_OBJ_SENTINEL));
+        numbers[i] = to_u64(mp_obj_subscr(word, MP_OBJ_NEW_SMALL_INT(i), MP_OBJ_SENTINEL),
+                            MP_ERROR_TEXT("a word is the numbers of three samples: start, end, reported"));
     }
     const airmark_gate_word_t asked = {numbers[0], numbers[1], numbers[2]};
     airmark_gate_answer_t answer;

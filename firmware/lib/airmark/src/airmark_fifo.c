@@ -1,15 +1,16 @@
 #include "airmark_fifo.h"
 
-#include <string.h>
-
 airmark_status_t airmark_fifo_init(airmark_fifo_t *fifo, int16_t *samples, uint32_t size)
 {
     if (!fifo || !samples || size == 0 || size > AIRMARK_FIFO_LARGEST || (size & (size - 1)) != 0) {
         return AIRMARK_BAD_ARGUMENT;
     }
-    memset(fifo, 0, sizeof *fifo);
     fifo->samples = samples;
     fifo->mask = size - 1;
+    fifo->written = 0;
+    fifo->lost = 0;
+    fifo->consumed = 0;
+    fifo->told = 0;
     return AIRMARK_OK;
 }
 
@@ -27,35 +28,16 @@ void airmark_fifo_lose(airmark_fifo_t *fifo, uint32_t count)
     AIRMARK_STORE_RELEASE(&fifo->lost, fifo->lost + (count < most ? count : most));
 }
 
-static void copy(int16_t *to, const int16_t *from, uint32_t count, uint32_t stride)
-{
-    if (stride == 1) {
-        memcpy(to, from, count * sizeof *to);
-        return;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        to[i] = from[(size_t)i * stride];
-    }
-}
-
-/* Puts samples where there is room for them. */
-static void put(airmark_fifo_t *fifo, const int16_t *samples, uint32_t count, uint32_t stride)
-{
-    const uint32_t at = fifo->written & fifo->mask;
-    const uint32_t before_end = fifo->mask + 1 - at;
-    const uint32_t first = count < before_end ? count : before_end;
-    copy(fifo->samples + at, samples, first, stride);
-    copy(fifo->samples, samples + (size_t)first * stride, count - first, stride);
-    AIRMARK_STORE_RELEASE(&fifo->written, fifo->written + count);
-}
-
 uint32_t airmark_fifo_write(airmark_fifo_t *fifo, const int16_t *samples, uint32_t count, uint32_t stride)
 {
     const uint32_t room = airmark_fifo_room(fifo);
     const uint32_t taken = count < room ? count : room;
-    if (taken > 0) {
-        put(fifo, samples, taken, stride);
+    size_t from = 0;
+    for (uint32_t i = 0; i < taken; i++) {
+        fifo->samples[(fifo->written + i) & fifo->mask] = samples[from];
+        from += stride;
     }
+    AIRMARK_STORE_RELEASE(&fifo->written, fifo->written + taken);
     if (count > room) {
         airmark_fifo_lose(fifo, count - room);
     }

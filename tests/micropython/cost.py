@@ -1,0 +1,99 @@
+"""Compare what listening costs under MicroPython with what the detector costs in plain C, on an emulated Cortex-M7.
+
+    .venv/bin/python tests/micropython/cost.py    # first: tests/micropython/run, which builds what this needs
+
+The recording is one that ships, with a mark and without. Counted are instructions: in C those of airmark_push, as
+tests/cost counts them; under MicroPython those of the statement `process(block)`, once for every 10 ms.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import json
+import shutil
+import struct
+import sys
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import run
+
+NAME = "speech/libri_F_2007_2817.flac"
+CORE = "Cortex-M7"
+MPY = "armv7emdp"
+SECONDS = 4.0
+
+
+def plain() -> ModuleType:
+    """tests/cost."""
+    loader = importlib.machinery.SourceFileLoader("plain_cost", str(run.ROOT / "tests/cost"))
+    spec = importlib.util.spec_from_loader(loader.name, loader)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[loader.name] = module
+    loader.exec_module(module)
+    return module
+
+
+def figures() -> dict[str, dict[str, int]]:
+    """Instructions a second for each host and way, and bytes of heap. Raises RunError."""
+    cost = plain()
+    sound = [host for host in cost.hosts(None, SECONDS) if host.name.startswith(NAME)]
+    plain_core = cost.CORES["m7"]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        build = cost.Build(plain_core, ("AIRMARK_MAX_KEYS=8",), folder)
+        in_c, _ = cost.measure(build, cost.Setting(), sound)
+        out = {host.name: {"C": in_c[host.name].row()["instructions_per_second"]} for host in sound}
+        files = folder / "files"
+        files.mkdir()
+        (files / "key").write_bytes(struct.pack("<4I", *cost.KEYS[0]))
+        for i, host in enumerate(sound):
+            (files / f"{i}.pcm").write_bytes(host.pcm(16_000).tobytes())
+        for script in (run.GLUE / "airmark_helpers.py", run.HERE / "cost_on_device.py"):
+            shutil.copyfile(script, files / script.name)
+        shutil.copyfile(run.BUILD / f"mpy/{MPY}/airmark/airmark.mpy", files / f"airmark_{MPY}.mpy")
+        run.image(files)
+        (core,) = (core for core in run.CORES if core.name == CORE)
+        instead = f"import sys, airmark_{MPY}\nsys.modules['airmark'] = airmark_{MPY}\n"
+        for way, first in (("module inside", ""), (".mpy", instead)):
+            with core.started(files.with_suffix(".romfs"), "-icount", f"shift={plain_core.shift}") as repl:
+                printed = repl.execute(f"{first}import cost_on_device")
+            lines = [line.split() for line in printed.splitlines()]
+            blocks: list[list[int]] = []
+            for word, number in lines:
+                if word == "host":
+                    blocks.append([])
+                elif word == "block":
+                    blocks[-1].append(int(number))
+            empty, *heaps = (int(number) for word, number in lines if word in ("empty", "heap"))
+            for host, counts in zip(sound, blocks, strict=True):
+                # As in C: when all of the detector works.
+                warm = plain_core.instructions(np.array(counts[cost.WARM : -1]) - empty)
+                out[host.name][way] = round(100 * float(warm.mean()))
+            out["heap"] = {"bytes": heaps[0]}
+    return out
+
+
+def main() -> int:
+    """Print the figures; exit status 0, or 2 where something is missing."""
+    try:
+        found = figures()
+    except run.RunError as error:
+        print(f"cost.py: {error}", file=sys.stderr)
+        return 2
+    if "--json" in sys.argv[1:]:
+        print(json.dumps(found, indent=1))
+        return 0
+    for host, ways in found.items():
+        if host != "heap":
+            told = ", ".join(f"{way} {n:,} (x {n / ways['C']:.3f})" for way, n in ways.items())
+            print(f"{host}: instructions a second: {told}")
+    print(f"heap for a detector: {found['heap']['bytes']:,} bytes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -249,6 +249,43 @@ def test_c_refuses_null_pointers_and_names_every_status():
         assert (lib.airmark_gate_length(rate), lib.airmark_gate_latest(rate)) == (gate.length(rate), gate.latest(rate))
 
 
+def test_a_detector_that_begins_anew_loses_marks_and_the_gate_waits_and_wakes(make):
+    """The numbers go on after a long gap: nothing is to be said to the gate."""
+    one = make(GateConfig(RATE, 8_000), first_sample=500)
+    one.heard(START + 3_000)
+    one.heard(START + 9_000_000)
+    word = Word(START + 8_999_000, START + 9_006_000, START + 9_006_000)
+    assert one.ask(WORD) == Answer(Verdict.WAKE, WORD.end + 8_000, limited=True)
+    assert one.ask(word) == Answer(Verdict.WAIT, word.end + 8_000)
+    one.heard(word.end + 8_000)
+    assert one.ask(word).verdict is Verdict.WAKE
+
+
+def test_after_a_reset_numbers_begin_again_and_old_marks_are_gone(make):
+    one = make(GateConfig(RATE, 8_000))
+    one.mark(Told(START), START + 36_000)
+    one.heard(START + 36_000)
+    one.reset(0)
+    one.heard(1)
+    assert one.ask(WORD) == Answer(Verdict.WAIT, WORD.end + 8_000)
+    one.mark(Told(START), WORD.end)
+    assert one.ask(WORD).verdict is Verdict.SUPPRESS
+
+
+def test_refuses_only_words_that_the_last_of_the_forgotten_marks_might_cover(make):
+    """All marks are told long after these words' deadlines, so that none suppresses them."""
+    one = make(GateConfig(RATE, 0))
+    told = START + 200_000
+    for i in range(gate.MARKS + 3):
+        one.mark(Told(START + 2_000 * i), told)
+    one.heard(told)
+    last = START + 2 * 2_000 + LENGTH - NEED
+    for start, status in ((last, Status.FORGOTTEN), (last + 1, None)):
+        assert refused(lambda start=start: one.ask(Word(start, start + 9_600, start + 9_600))) is status
+    one.reset(0)
+    assert one.ask(Word(0, 9_600, 9_600)).verdict is Verdict.WAIT
+
+
 # Any sequence of calls
 
 NEAR = st.integers(0, 4 * LENGTH)
@@ -410,26 +447,3 @@ def test_an_early_and_a_whole_detection_are_of_one_mark(make):
         one.mark(Told(*detection[:5]), heard)
     one.heard(START + 60_000)
     assert one.ask(WORD).mark == Told(*early[:5])
-
-
-def test_a_detector_that_begins_anew_loses_marks_and_the_gate_waits_and_wakes(make):
-    """The numbers go on after a long gap: nothing is to be said to the gate."""
-    one = make(GateConfig(RATE, 8_000), first_sample=500)
-    one.heard(START + 3_000)
-    one.heard(START + 9_000_000)
-    word = Word(START + 8_999_000, START + 9_006_000, START + 9_006_000)
-    assert one.ask(WORD) == Answer(Verdict.WAKE, WORD.end + 8_000, limited=True)
-    assert one.ask(word) == Answer(Verdict.WAIT, word.end + 8_000)
-    one.heard(word.end + 8_000)
-    assert one.ask(word).verdict is Verdict.WAKE
-
-
-def test_after_a_reset_numbers_begin_again_and_old_marks_are_gone(make):
-    one = make(GateConfig(RATE, 8_000))
-    one.mark(Told(START), START + 36_000)
-    one.heard(START + 36_000)
-    one.reset(0)
-    one.heard(1)
-    assert one.ask(WORD) == Answer(Verdict.WAIT, WORD.end + 8_000)
-    one.mark(Told(START), WORD.end)
-    assert one.ask(WORD).verdict is Verdict.SUPPRESS

@@ -6,6 +6,7 @@ Skipped where a cross compiler or an emulator is missing, unless the environment
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -167,6 +168,61 @@ def test_of_too_many_waiting_words_the_oldest_wakes(program):
         "wake start=100 limited=0 heard=1600",
     ]
     assert sum(line.startswith("wake") for line in lines) == len(words)
+
+
+# Gaps, on this computer
+
+
+@pytest.fixture(scope="module")
+def scripted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[Pcm | int]], list[str]]:
+    """What runs the program with a port that does as it is told: arrays are blocks, numbers are samples lost."""
+    folder = tmp_path_factory.mktemp("scripted")
+    (folder / "words.h").write_text(table(heard()[1]), "utf-8")
+    sources = [PROGRAM, Path(__file__).parent / "detector/scripted.c", *sorted(LIBRARY.glob("*.c"))]
+    options = ("-std=c99", "-O1", "-g", "-fsanitize=undefined", "-fno-sanitize-recover", f"-I{LIBRARY}", f"-I{PORT}")
+    macros = ('-DDETECTOR_KEYS="demo_key.h"', f'-DHEADSET_WORDS="{folder}/words.h"')
+    run(["gcc", *options, *macros, *sources, "-o", folder / "headset"])
+
+    def said(parts: list[Pcm | int]) -> list[str]:
+        with (folder / "input").open("wb") as file:
+            for part in parts:
+                if isinstance(part, int):
+                    file.write(struct.pack("<2I", 1, part))
+                else:
+                    file.write(struct.pack("<2I", 0, len(part)) + part.tobytes())
+        return run([folder / "headset"], cwd=folder, timeout=60).splitlines()
+
+    return said
+
+
+def test_blocks_of_any_length_say_the_same(scripted):
+    samples, words = heard()
+    cuts = np.sort(np.random.default_rng(1).integers(0, len(samples), 50))
+    assert scripted(list(np.split(samples, cuts))) == expected(samples, words)
+
+
+@pytest.mark.parametrize("lost", [1, 160, 3_001])
+def test_zeros_stand_for_a_gap_in_a_mark_and_the_word_is_suppressed(scripted, lost: int):
+    samples, words = heard()
+    cut = round((place_for_word(*MARKED[0]) + 1.5) * RATE)
+    whole = samples.copy()
+    whole[cut : cut + lost] = 0
+    lines = scripted([samples[:cut], lost, samples[cut + lost :]])
+    assert f"lost sample={cut} count={lost}" in lines
+    same = [line for line in lines if not line.startswith(("lost", "end"))]
+    assert same == expected(whole, words)[:-1]
+    assert sum(line.startswith("suppress") for line in lines) == len(MARKED)
+    assert lines[-1] == f"end samples={len(samples)} lost={lost}"
+
+
+def test_after_a_long_gap_the_numbers_go_on_and_words_wake(scripted):
+    """The gap takes the first marked word's mark; the word before it waits over the gap, the last one's is whole."""
+    samples, words = heard()
+    cut, lost = words[0].reported + 1_000, 40_000
+    lines = scripted([samples[:cut], lost, samples[cut + lost :]])
+    verdicts = [line.split()[:2] for line in lines if line.startswith(("wake", "suppress"))]
+    starts = [f"start={word.start}" for word in words]
+    assert verdicts == [["wake", starts[0]], ["wake", starts[1]], ["wake", starts[2]], ["suppress", starts[3]]]
 
 
 def test_the_table_is_where_the_program_says_it(tmp_path: Path):

@@ -110,26 +110,17 @@ def change(path: Path, old: str, new: str) -> None:
 # The golden vectors
 
 
-@pytest.fixture(scope="module")
-def everywhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    done = run(TOP, "--json", workspace=tmp_path_factory.mktemp("boards"))
+@emulated
+def test_every_core_gives_the_golden_vectors(tmp_path: Path):
+    done = run(TOP, "--json", workspace=tmp_path)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr
-    return rows(done)
-
-
-@emulated
-@pytest.mark.parametrize("core", EMULATED)
-def test_every_core_gives_the_golden_vectors(everywhere: dict[str, dict[str, Any]], core: str):
-    row = everywhere[core]
-    assert [case["name"] for case in row["cases"]] == CASES
-    # Even the 16 KB of the Cortex-M0 hold eight keys: nothing is skipped anywhere.
-    assert {case["result"] for case in row["cases"]} == {"passed"}
-    assert (row["passed"], row["failed"], row["skipped"], row["fault"]) == (len(CASES), 0, 0, "")
-
-
-@emulated
-def test_no_core_is_left_out(everywhere: dict[str, dict[str, Any]]):
+    everywhere = rows(done)
     assert tuple(everywhere) == EMULATED
+    for core, row in everywhere.items():
+        assert [case["name"] for case in row["cases"]] == CASES, core
+        # Even the 16 KB of the Cortex-M0 hold eight keys: nothing is skipped anywhere.
+        assert {case["result"] for case in row["cases"]} == {"passed"}, core
+        assert (row["passed"], row["failed"], row["skipped"], row["fault"]) == (len(CASES), 0, 0, ""), core
 
 
 @emulated
@@ -195,6 +186,24 @@ def test_a_wrong_table_and_a_program_that_dies_are_found(tmp_path: Path):
     for core in ("m7", "rv32imc"):
         assert found[core]["fault"].startswith(f"it ended before its end, after 19 of {len(CASES)} cases")
         assert found[core]["passed"] + found[core]["failed"] == 19
+
+
+@emulated
+def test_differences_beside_the_stages_are_told(tmp_path: Path):
+    top = copy(tmp_path)
+    (mark,), (early,) = (case_of(name)["detections"] for name in ("mark", "early"))
+    change(top / "tests/vectors/mark.json", f'"drift_ppm_q4": {mark["drift_ppm_q4"]}', '"drift_ppm_q4": 123')
+    change(top / "tests/vectors/early.json", f'"at": {early["at"]}', '"at": 5000000000')
+    change(top / "tests/vectors/silence.json", '"dropped": 0', '"dropped": 1')
+    change(top / "tests/vectors/loop.json", '"rate": 16000', '"rate": 16001')
+    done = run(top, "host")
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[1:] == [
+        "host: silence failed: dropped candidates: got 0, wanted 1",
+        f"host: mark failed: a detection's drift: got {mark['drift_ppm_q4']}, wanted 123",
+        f"host: early failed: samples taken when a detection is told: got {early['at']}, wanted 5000000000",
+        "host: loop failed: airmark_init: got -2, wanted 0",
+    ]
 
 
 @emulated

@@ -73,9 +73,18 @@ static airmark_t detector;
 static sound_layer_t layers[VECTORS_MOST_LAYERS];
 static stage_t tapped[AM_TAP_STAGES];
 static int16_t samples[ROOM];
-static uint32_t number;  /* of the case, from 1 */
-static const char *name; /* of it */
-static bool failed;      /* its line is begun: something differed */
+
+/* The case that runs. */
+static uint32_t number; /* from 1 */
+static const char *name;
+static bool failed; /* its line is told: something differed */
+
+/* The first difference but those of stages, which say more and are told first. */
+static struct {
+    const char *where; /* NULL: none */
+    int64_t got;
+    int64_t wanted;
+} difference;
 
 /* ---- taps ---- */
 
@@ -147,40 +156,27 @@ static void tell_case(const char *result)
     tell(name);
 }
 
-/* Begins the line of a case that fails; false: it is begun, for only the first difference is told. */
-static bool fails(const char *where)
-{
-    if (failed) {
-        return false;
-    }
-    failed = true;
-    tell_case("not ok ");
-    tell(": ");
-    tell(where);
-    return true;
-}
-
 static void hold(const char *where, int64_t got, int64_t wanted)
 {
-    if (got != wanted && fails(where)) {
-        tell(": got ");
-        tell_number(got);
-        tell(", wanted ");
-        tell_number(wanted);
+    if (got != wanted && difference.where == NULL) {
+        difference.where = where;
+        difference.got = got;
+        difference.wanted = wanted;
     }
 }
 
 /* ---- a case ---- */
 
-static void hold_stages(const vector_t *vector)
+/* Tells the first stage that differs, where it ran, or else the first other difference. */
+static void tell_difference(const vector_t *vector, bool ran)
 {
-    for (uint32_t i = 0; i < AM_TAP_STAGES; i++) {
+    for (uint32_t i = 0; i < AM_TAP_STAGES && ran && !failed; i++) {
         const stage_t *const wanted = &vector->stages[i];
         const uint32_t crc = ~tapped[i].crc;
-        if (tapped[i].count == wanted->count && crc == wanted->crc) {
-            continue;
-        }
-        if (fails("stage ")) {
+        if (tapped[i].count != wanted->count || crc != wanted->crc) {
+            failed = true;
+            tell_case("not ok ");
+            tell(": stage ");
             tell(vectors_stages[i]);
             tell(", values: got ");
             tell_number(tapped[i].count);
@@ -191,6 +187,16 @@ static void hold_stages(const vector_t *vector)
             tell(" with ");
             tell_hex(wanted->crc);
         }
+    }
+    if (difference.where != NULL && !failed) {
+        failed = true;
+        tell_case("not ok ");
+        tell(": ");
+        tell(difference.where);
+        tell(": got ");
+        tell_number(difference.got);
+        tell(", wanted ");
+        tell_number(difference.wanted);
     }
 }
 
@@ -246,7 +252,8 @@ static uint32_t feed(const vector_t *vector, uint32_t at, uint32_t end, uint32_t
     return told;
 }
 
-static void run(const vector_t *vector)
+/* Returns false where it could not begin. */
+static bool run(const vector_t *vector)
 {
     uint32_t told = 0;
     for (uint32_t i = 0; i < vector->layer_count; i++) {
@@ -269,15 +276,15 @@ static void run(const vector_t *vector)
             const airmark_status_t status = airmark_init(&detector, &config);
             if (status != AIRMARK_OK) {
                 hold("airmark_init", status, AIRMARK_OK);
-                return;
+                return false;
             }
         }
         told = feed(vector, event->at, end, told);
     }
-    hold_stages(vector);
     hold("detections", told, vector->told_count);
     hold("score", airmark_score_q8(&detector), vector->score_q8);
     hold("dropped candidates", airmark_dropped(&detector), vector->dropped);
+    return true;
 }
 
 /* Tells a case that this build can't run, and why; false: it can. */
@@ -312,10 +319,11 @@ int port_main(void)
         const vector_t *const vector = &vectors[number - 1u];
         name = vector->name;
         failed = false;
+        difference.where = NULL;
         if (skips(vector)) {
             count_skipped++;
         } else {
-            run(vector);
+            tell_difference(vector, run(vector));
             if (failed) {
                 count_failed++;
             } else {

@@ -2,6 +2,15 @@
 
 The same as firmware/lib/airmark/src/airmark_gate.h, where the rules are: the same names, numbers and answers. ``Gate``
 is it in Python, ``airmark.native.NativeGate`` that in C; what one refuses the other does too, and goes on as it was.
+
+    gate, heard = Gate(GateConfig(rate, wait=rate // 2)), 0
+    for block in sound:
+        heard += len(block)
+        for detection in detector.process(block):
+            gate.mark(detection, heard)
+        gate.heard(heard)
+        if word is not None:  # Word(start, end, heard when it was reported)
+            verdict = gate.ask(word).verdict  # WAIT: ask again after the next block
 """
 
 from __future__ import annotations

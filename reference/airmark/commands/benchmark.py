@@ -111,8 +111,8 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         help="the use: marked wake words suppressed, live ones not",
         description="Put wake words into programmes, mark them as 'embed --word' does, play them through rooms and "
         "noise, and ask a headset's gate (detector in C) whether to suppress them; with the same words unmarked, and "
-        "live words beside other marks. Without --audio, words cut out of the speech that ships with the package stand "
-        "in. The same seed gives the same figures on any number of jobs.",
+        "live words beside other marks. Without such words in --audio, some cut out of the speech that ships with the "
+        "package stand in. The same seed gives the same figures on any number of jobs.",
     )
     words.add_argument(
         "--audio", type=Path, metavar="DIR",

@@ -307,6 +307,39 @@ def test_pio_run_builds_and_runs_the_program_that_is_named(project: Path):
 
 
 @emulated
+def test_tools_that_platformio_has_are_left_alone(project: Path):
+    from platformio.dependencies import get_core_dependencies
+
+    tool = project / ".pio/core/packages/tool-cppcheck"
+    shutil.rmtree(tool, ignore_errors=True)
+    tool.mkdir(parents=True)
+    version = get_core_dependencies()["tool-cppcheck"].lstrip("~")
+    manifest = {"name": "tool-cppcheck", "version": version, "description": "of the registry"}
+    spec = {"owner": "platformio", "id": None, "name": "tool-cppcheck", "requirements": None, "uri": None}
+    files = {
+        "package.json": json.dumps(manifest),
+        ".piopm": json.dumps({"type": "tool", "name": "tool-cppcheck", "version": version, "spec": spec}),
+        "cppcheck": "#!/bin/sh\nexit 0\n",
+    }
+    for name, text in files.items():
+        (tool / name).write_text(text, "utf-8")
+    try:
+        done = pio(project, "run", "-e", "host", "-t", "vectors")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert {path.name: path.read_text("utf-8") for path in tool.iterdir()} == files
+        assert (tool.parent / "tool-scons/scons.py").exists()
+    finally:
+        shutil.rmtree(tool)
+
+
+@emulated
+def test_the_settings_have_no_errors(project: Path):
+    done = pio(project, "project", "config", "--lint")
+    assert done.returncode == 0, done.stderr
+    assert "free from linting errors" in done.stdout
+
+
+@emulated
 def test_pio_test_runs_the_vectors(project: Path):
     done = pio(project, "test", "-e", "rv32imac", "--json-output-path", "report.json")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -409,6 +442,13 @@ def test_the_boards_page_tells_of_every_environment():
             assert f"pio run -e {name} -t upload" in row
         elif name != "host":
             assert options["board"] in row
+
+
+def test_versions_are_the_library_s():
+    version = re.search(r'AIRMARK_VERSION "([^"]+)"', (FIRMWARE / "lib/airmark/src/airmark.h").read_text("utf-8"))
+    assert version
+    for manifest in (TOP / "boards/platformio/platform.json", PORT / "library.json"):
+        assert json.loads(manifest.read_text("utf-8"))["version"] == version[1]
 
 
 def test_pinned_scons_is_the_one_that_platformio_wants():

@@ -27,12 +27,15 @@ def make_shims(packages: Path) -> None:
     if importlib.util.find_spec("SCons") is None:
         raise UserSideException("SCons is missing in PlatformIO's Python; first: reference/install boards")
     for name, wanted in get_core_dependencies().items():
-        if name not in SHIMS or get_core_package_dir(name, auto_install=False) not in (None, str(packages / name)):
+        if name not in SHIMS:
             continue
         file, text = SHIMS[name]
         version = wanted.lstrip("~^>=")
         spec = {"owner": "platformio", "id": None, "name": name, "requirements": None, "uri": None}
         manifest = {"name": name, "version": version, "description": f"starts the {file} that is installed here"}
+        there = get_core_package_dir(name, auto_install=False)
+        if there and json.loads((Path(there) / "package.json").read_text("utf-8")) != manifest:
+            continue
         files = {
             file: text,
             "package.json": json.dumps(manifest),

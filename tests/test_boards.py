@@ -304,6 +304,9 @@ def test_pio_run_builds_and_runs_the_program_that_is_named(project: Path):
     done = pio(project, "run", "-e", "host", "-t", "bench", "-t", "vectors")
     assert done.returncode == 1
     assert "one program of bench, detector, " in done.stdout + done.stderr
+    done = pio(project, "run", "-e", "host", "-t", "bench")
+    assert done.returncode == 1
+    assert "Error: host has not all that the program bench needs" in done.stdout + done.stderr
 
 
 @emulated
@@ -407,7 +410,9 @@ def test_environments_name_what_exists(name: str):
     if name in REAL:
         for option in ("platform", "board", "framework"):
             assert re.fullmatch(r"\S+", options[option]), option
-    assert (FIRMWARE / f"src/{options['custom_program']}.c").exists()
+    for program in (options["custom_program"], *options.get("custom_lacks", "").split()):
+        assert (FIRMWARE / f"src/{program}.c").exists(), program
+    assert options["custom_program"] not in options.get("custom_lacks", "").split()
     ports = [value for option, value in options.items() if re.fullmatch(r"custom_port(_\w+)?", option)]
     assert options["custom_port"] in ports
     for file in " ".join(ports).split():

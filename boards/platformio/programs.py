@@ -1,7 +1,7 @@
 """PlatformIO's script before a build, for any board: choose a program of firmware/src, and give it what it needs.
 
 Each C file there is a program. The one named as a target is built (`pio run -e m4 -t bench`), else the environment's
-custom_program; `pio test` builds vectors.
+custom_program; `pio test` builds vectors. custom_lacks names programs that the port has not all for.
 """
 
 import sys
@@ -20,6 +20,10 @@ if "__test" in COMMAND_LINE_TARGETS:
     program = "vectors"
 if len(named) > 1 or program not in programs:
     sys.stderr.write(f"Error: one program of {', '.join(programs)} can be built at a time, not {named or program}\n")
+    env.Exit(1)
+lacks = set(env.GetProjectOption("custom_lacks", "").split())
+if program in lacks:
+    sys.stderr.write(f"Error: {env['PIOENV']} has not all that the program {program} needs (custom_lacks)\n")
     env.Exit(1)
 
 tables = Path(env.subst("$BUILD_DIR")) / "tables"
@@ -46,5 +50,5 @@ if "espidf" in env.get("PIOFRAMEWORK", []):
     env.BoardConfig().update("build.cmake_extra_args", " ".join(extra))
 
 built = [env.Alias("buildprog"), env.Alias("checkprogsize")]
-for name in programs:
+for name in sorted(set(programs) - lacks):
     env.AddCustomTarget(name, built, None, title=name, description=f"Build {name}")

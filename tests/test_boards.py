@@ -301,6 +301,10 @@ def test_pio_run_builds_and_runs_the_program_that_is_named(project: Path):
     ram, flash = re.findall(r"used (\d+) bytes from (\d+)", done.stdout)
     assert 12_000 < int(ram[0]) < int(ram[1]) == 16 * 1024
     assert 20_000 < int(flash[0]) < int(flash[1]) == 256 * 1024
+    done = pio(project, "run", "-e", "host")
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = subprocess.run([project / ".pio/build/host/program"], input=bytes(2 * 16_001), capture_output=True, check=True)
+    assert said.stdout.splitlines()[-1] == b"end samples=16001 lost=0"
     done = pio(project, "run", "-e", "host", "-t", "bench", "-t", "vectors")
     assert done.returncode == 1
     assert "one program of bench, detector, " in done.stdout + done.stderr

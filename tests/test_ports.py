@@ -95,6 +95,22 @@ def test_compiles_for_its_core(port: str, core: str, tmp_path: Path):
     assert {"port_audio_start", "port_audio_read", "port_audio_done", "port_write", "port_led"} <= wanted
 
 
+@emulated
+@pytest.mark.parametrize("core", ["m0", "m55", "rv32imc"])
+def test_what_runs_under_emulation_compiles_clean(core: str):
+    target = CORES[core]
+    flags = (*target.flags.split(), "--specs=picolibc.specs", "-std=c99", '-DDETECTOR_KEYS="demo_key.h"')
+    sources = [*PORT.glob("emulated*.c"), ROOT / "firmware/src/detector.c"]
+    run([f"{target.prefix}gcc", *flags, *WARNINGS, *OWN, "-O2", *INCLUDES, "-fsyntax-only", *sources])
+
+
+def test_cppcheck_finds_nothing():
+    needs("cppcheck")
+    checks = ("--quiet", "--inline-suppr", "--enable=warning,style,performance,portability", "--error-exitcode=1")
+    sources = [*sorted({PORT / port.source for port in PORTS.values()}), ROOT / "firmware/src/detector.c"]
+    run(["cppcheck", *checks, "-DAIRMARK_MAX_KEYS=1", '-DDETECTOR_KEYS="demo_key.h"', *INCLUDES[:2], *sources])
+
+
 def test_every_port_is_tested_and_says_that_it_was_not_run():
     own = {"emulated.c", "emulated_audio.c", "emulated_timer.c", "emulated_console.c", "host.c", "lx106.c"}
     files = {path.name for path in PORT.glob("*.c*")} - own

@@ -57,7 +57,7 @@ static void take(const int32_t *words)
 static bool received(i2s_chan_handle_t channel, i2s_event_data_t *event, void *context)
 {
     static const int32_t *buffers[BUFFERS];
-    static uint32_t known, next;
+    static uint32_t known;
     const int32_t *const newest = event->dma_buf;
     BaseType_t woken = pdFALSE;
     (void)channel;
@@ -71,6 +71,7 @@ static bool received(i2s_chan_handle_t channel, i2s_event_data_t *event, void *c
         buffers[known++] = newest;
         take(newest);
     } else {
+        static uint32_t next;
         const int32_t *buffer;
         do {
             buffer = buffers[next];

@@ -147,9 +147,9 @@ def built(folder: Path, core: str, *macros: str) -> Callable[[Pcm], list[str]]:
     ports = [PORT / name for name in ("emulated.c", "emulated_audio.c", "emulated_timer.c")]
     elf = build.link("detector.elf", PROGRAM, *ports, LIBRARY / "airmark_fifo.c", *build.objects)
 
-    def said(samples: Pcm) -> list[str]:
+    def said(samples: Pcm, *options: str) -> list[str]:
         (folder / "input").write_bytes(samples.tobytes())
-        return without_lamp(run(build.core.command(elf), cwd=folder, timeout=120))
+        return without_lamp(run(build.core.command(elf, *options), cwd=folder, timeout=120))
 
     return said
 
@@ -188,6 +188,34 @@ def test_says_early_what_the_host_says(program):
 def test_short_files_end(program, length: int):
     samples = np.arange(length, dtype="<i2")
     assert program("rv32imc")(samples) == expected(samples)
+
+
+# A microphone that does not wait: 160,000 ticks of 16 MHz are 10 ms. An instruction takes 2^shift ns.
+PACED = ("m0", "PORT_AUDIO_TICKS=160000")
+
+
+@emulated
+def test_a_slow_core_keeps_up(program):
+    samples, _ = music()
+    assert program(*PACED)(samples, "-icount", "shift=6,sleep=off") == expected(samples)
+
+
+@emulated
+def test_a_core_that_is_too_slow_tells_what_it_lost(program):
+    samples, _ = music()
+    lines = program(*PACED)(samples, "-icount", "shift=7,sleep=off")
+    gaps = [list(map(int, re.findall(r"\d+", said))) for said in lines if said.startswith("lost")]
+    heard = samples.copy()
+    for at, count in gaps:
+        assert count <= DECIDED
+        heard[at : at + count] = 0
+    lost = sum(count for _, count in gaps)
+    assert len(gaps) > 5
+    assert 5000 < lost < len(samples) - 5000
+    told = [line(d) for d in host_detector().push(heard)]
+    assert told
+    assert [said for said in lines if said.startswith("detection")] == told
+    assert lines[-1].startswith(f"end samples={len(samples)} lost={lost} ")
 
 
 @emulated

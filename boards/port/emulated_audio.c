@@ -4,7 +4,8 @@
  * interrupt to task is that of a board.
  *
  * This microphone has no clock of its own: where there is no room for a block it waits. So a slow computer loses nothing,
- * and the detections are the same each time. The end of the file ends the sound.
+ * and the detections are the same each time. With PORT_AUDIO_TICKS, the timer's ticks from a block to the next, it does not
+ * wait, as a real one. The end of the file ends the sound.
  */
 #include <semihost.h>
 
@@ -17,8 +18,13 @@
 #ifndef PORT_AUDIO_FIFO
 #define PORT_AUDIO_FIFO 512 /* samples */
 #endif
-#define BLOCK 160    /* samples that an interrupt brings */
-#define TICKS 2000u  /* from one to the next, 0.2 ms at most */
+#ifdef PORT_AUDIO_TICKS
+#define WAITS false
+#else
+#define WAITS true
+#define PORT_AUDIO_TICKS 2000u /* 0.2 ms at most */
+#endif
+#define BLOCK 160 /* samples that an interrupt brings */
 
 static int16_t fifo_samples[PORT_AUDIO_FIFO];
 static airmark_fifo_t fifo;
@@ -29,7 +35,7 @@ void port_timer_interrupt(void)
 {
     static int16_t block[BLOCK];
     size_t missing;
-    if (AIRMARK_LOAD_ACQUIRE(&ended) || airmark_fifo_room(&fifo) < BLOCK) {
+    if (AIRMARK_LOAD_ACQUIRE(&ended) || (WAITS && airmark_fifo_room(&fifo) < BLOCK)) {
         return;
     }
     missing = sys_semihost_read(file, block, sizeof block); /* bytes */
@@ -45,7 +51,7 @@ bool port_audio_start(uint32_t rate)
     if (rate == 0 || file < 0 || airmark_fifo_init(&fifo, fifo_samples, PORT_AUDIO_FIFO) != AIRMARK_OK) {
         return false;
     }
-    port_timer_start(TICKS);
+    port_timer_start(PORT_AUDIO_TICKS);
     return true;
 }
 

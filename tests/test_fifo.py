@@ -72,13 +72,16 @@ class Model:
             count = min(len(self.queue), self.size - self.at % self.size)
             first, last = ((self.queue[i] + 2**15) % 2**16 - 2**15 for i in (0, count - 1))
             return f"{count} 0 {first} {last}"
-        told, self.gap = self.gap, 0
-        return f"0 {told} 0 0"
+        return f"0 {self.gap} 0 0"
 
     def consume(self, count: int) -> str:
         for _ in range(min(count, len(self.queue))):
             self.queue.popleft()
             self.at += 1
+        return "0"
+
+    def skip(self, count: int) -> str:
+        self.gap -= min(count, self.gap)
         return "0"
 
     def answer(self, word: str, number: int) -> str:
@@ -88,8 +91,8 @@ class Model:
 
 
 def commands(most: int) -> st.SearchStrategy[tuple[str, int]]:
-    words = st.sampled_from(["write", "write", "stride", "peek", "peek", "consume", "consume", "room"])
-    huge = st.tuples(st.just("lose"), st.sampled_from([1, 1000, 2**31, 2**32 - 2, 2**32 - 1]))
+    words = st.sampled_from(["write", "write", "stride", "peek", "peek", "consume", "consume", "skip", "room"])
+    huge = st.tuples(st.sampled_from(["lose", "skip"]), st.sampled_from([1, 1000, 2**31, 2**32 - 2, 2**32 - 1]))
     return st.one_of(*[st.tuples(words, st.integers(0, most))] * 6, huge)
 
 
@@ -118,11 +121,12 @@ def test_does_what_the_model_does(driver, data: st.DataObject, size: int, start:
 @clang
 def test_one_gap_at_a_time_at_its_place(driver):
     script = [("write", 6), ("write", 5), ("consume", 2), ("write", 4), ("room", 0), ("peek", 0), ("consume", 9)]
-    script += [("write", 3), ("peek", 0), ("peek", 0), ("room", 0), ("write", 2), ("peek", 0)]
+    script += [("write", 3), ("peek", 0), ("peek", 0), ("write", 1), ("skip", 10), ("room", 0), ("peek", 0)]
+    script += [("skip", 1), ("room", 0), ("write", 2), ("peek", 0)]
     answers = driver(8, 0, script)
     assert answers[:6] == ["6", "2", "0", "0", "0", "6 0 2 7"]
-    # 3 + 4 + 3 samples are gone; the next is number 18.
-    assert answers[6:] == ["0", "0", "0 10 0 0", "0 0 0 0", "8", "2", "2 0 18 19"]
+    # 3 + 4 + 3 samples are gone, and one more before those are skipped; the next is number 19.
+    assert answers[6:] == ["0", "0", "0 10 0 0", "0 10 0 0", "0", "0", "0", "0 1 0 0", "0", "8", "2", "2 0 19 20"]
 
 
 @clang
@@ -207,7 +211,7 @@ def test_costs_what_the_header_says(core: str, tmp_path: Path):
     for word, number in map(str.split, lines.splitlines()):
         counts[word] = max(counts.get(word, 0), int(build.core.instructions(np.array(int(number)))))
     empty = counts.pop("empty")
-    assert {"init", "peek", "room", "consume", "lose", "full", "write0", "write160", "stride160"} == set(counts)
+    assert {"init", "peek", "room", "consume", "skip", "lose", "full", "write0", "write160", "stride160"} == set(counts)
     for word, count in counts.items():
         assert 5 < count - empty <= 50 + 11 * (160 if word.endswith("160") else 0), word
     stated = " ".join((LIBRARY / "airmark_fifo.h").read_text("utf-8").split())

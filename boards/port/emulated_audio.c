@@ -66,6 +66,7 @@ uint32_t port_audio_read(const int16_t **samples, uint32_t *lost)
         const bool last = AIRMARK_LOAD_ACQUIRE(&ended); /* before the FIFO: what it holds now is then all */
         const uint32_t count = airmark_fifo_peek(&fifo, samples, lost);
         if (count || *lost || last) {
+            airmark_fifo_skip(&fifo, *lost);
             return count;
         }
         port_sleep_while(nothing_new);

@@ -117,6 +117,7 @@ uint32_t port_audio_read(const int16_t **samples, uint32_t *lost)
     for (;;) {
         const uint32_t count = airmark_fifo_peek(&fifo, samples, lost);
         if (count || *lost) {
+            airmark_fifo_skip(&fifo, *lost);
             return count;
         }
         ulTaskNotifyTake(pdTRUE, portMAX_DELAY);

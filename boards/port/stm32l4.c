@@ -162,6 +162,7 @@ uint32_t port_audio_read(const int16_t **samples, uint32_t *lost)
         const uint32_t seen = AIRMARK_LOAD_ACQUIRE(&arrived);
         const uint32_t count = airmark_fifo_peek(&fifo, samples, lost);
         if (count || *lost) {
+            airmark_fifo_skip(&fifo, *lost);
             return count;
         }
         /* An interrupt that comes from here on is held back, and ends the sleep. */

@@ -60,6 +60,7 @@ int main(void)
         COUNT("room", sink = airmark_fifo_room(&fifo)); /* a gap */
         airmark_fifo_consume(&fifo, SIZE);
         COUNT("peek", sink = airmark_fifo_peek(&fifo, &next, &lost)); /* the gap */
+        COUNT("skip", airmark_fifo_skip(&fifo, lost));
     }
     return lost == 167 ? 0 : 1;
 }

@@ -7,6 +7,7 @@
  *     lose N      N samples that never came: nothing
  *     peek 0      samples, lost, first sample and last sample (0 0 where there are none)
  *     consume N   nothing
+ *     skip N      nothing
  *     room 0      how many
  */
 #include <inttypes.h>
@@ -29,7 +30,7 @@ int main(void)
     if (!samples || airmark_fifo_init(&fifo, samples, size) != AIRMARK_OK) {
         return 3;
     }
-    fifo.written = fifo.consumed = fifo.lost = fifo.told = start;
+    fifo.written = fifo.consumed = fifo.lost = fifo.skipped = start;
     while (scanf("%15s %" SCNu32, word, &number) == 2) {
         const uint32_t stride = strcmp(word, "stride") == 0 ? 2 : 1;
         if (strcmp(word, "write") == 0 || stride == 2) {
@@ -53,6 +54,9 @@ int main(void)
             printf("%" PRIu32 " %" PRIu32 " %d %d\n", count, lost, count ? first[0] : 0, count ? first[count - 1] : 0);
         } else if (strcmp(word, "consume") == 0) {
             airmark_fifo_consume(&fifo, number);
+            puts("0");
+        } else if (strcmp(word, "skip") == 0) {
+            airmark_fifo_skip(&fifo, number);
             puts("0");
         } else if (strcmp(word, "room") == 0) {
             printf("%" PRIu32 "\n", airmark_fifo_room(&fifo));

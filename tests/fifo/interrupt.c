@@ -63,7 +63,7 @@ int main(void)
         return 2;
     }
     /* So that all counters wrap on the way. */
-    fifo.written = fifo.consumed = fifo.lost = fifo.told = 0u - 1000u;
+    fifo.written = fifo.consumed = fifo.lost = fifo.skipped = 0u - 1000u;
     port_timer_start(2000);
     for (;;) {
         const bool last = AIRMARK_LOAD_ACQUIRE(&next) == TOTAL;
@@ -87,6 +87,7 @@ int main(void)
                 }
             }
         } else if (gap) {
+            airmark_fifo_skip(&fifo, gap);
             lost += gap;
             gaps++;
         } else if (last) {

@@ -62,7 +62,7 @@ int main(int count, char **arguments)
     if (!samples || airmark_fifo_init(&fifo, samples, size) != AIRMARK_OK) {
         return 2;
     }
-    fifo.written = fifo.consumed = fifo.lost = fifo.told = start;
+    fifo.written = fifo.consumed = fifo.lost = fifo.skipped = start;
     if (pthread_create(&producer, NULL, produce, NULL) != 0) {
         return 2;
     }
@@ -81,6 +81,7 @@ int main(int count, char **arguments)
             airmark_fifo_consume(&fifo, taken);
             consumed += taken;
         } else if (gap) {
+            airmark_fifo_skip(&fifo, gap);
             lost += gap;
             gaps++;
         } else if (last) {

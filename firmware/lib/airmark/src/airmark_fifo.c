@@ -10,13 +10,13 @@ airmark_status_t airmark_fifo_init(airmark_fifo_t *fifo, int16_t *samples, uint3
     fifo->written = 0;
     fifo->lost = 0;
     fifo->consumed = 0;
-    fifo->told = 0;
+    fifo->skipped = 0;
     return AIRMARK_OK;
 }
 
 uint32_t airmark_fifo_room(const airmark_fifo_t *fifo)
 {
-    if (AIRMARK_LOAD_ACQUIRE(&fifo->told) != fifo->lost) {
+    if (AIRMARK_LOAD_ACQUIRE(&fifo->skipped) != fifo->lost) {
         return 0;
     }
     return fifo->mask + 1 - (fifo->written - AIRMARK_LOAD_ACQUIRE(&fifo->consumed));
@@ -24,7 +24,7 @@ uint32_t airmark_fifo_room(const airmark_fifo_t *fifo)
 
 void airmark_fifo_lose(airmark_fifo_t *fifo, uint32_t count)
 {
-    const uint32_t most = UINT32_MAX - (fifo->lost - AIRMARK_LOAD_ACQUIRE(&fifo->told));
+    const uint32_t most = UINT32_MAX - (fifo->lost - AIRMARK_LOAD_ACQUIRE(&fifo->skipped));
     AIRMARK_STORE_RELEASE(&fifo->lost, fifo->lost + (count < most ? count : most));
 }
 
@@ -44,7 +44,7 @@ uint32_t airmark_fifo_write(airmark_fifo_t *fifo, const int16_t *samples, uint32
     return taken;
 }
 
-uint32_t airmark_fifo_peek(airmark_fifo_t *fifo, const int16_t **samples, uint32_t *lost)
+uint32_t airmark_fifo_peek(const airmark_fifo_t *fifo, const int16_t **samples, uint32_t *lost)
 {
     /* In this order: where there is a gap, `written` is then its place, as the producer does not move it meanwhile. */
     const uint32_t all_lost = AIRMARK_LOAD_ACQUIRE(&fifo->lost);
@@ -52,11 +52,7 @@ uint32_t airmark_fifo_peek(airmark_fifo_t *fifo, const int16_t **samples, uint32
     const uint32_t at = fifo->consumed & fifo->mask;
     const uint32_t before_end = fifo->mask + 1 - at;
     *samples = fifo->samples + at;
-    *lost = 0;
-    if (count == 0) {
-        *lost = all_lost - fifo->told;
-        AIRMARK_STORE_RELEASE(&fifo->told, all_lost);
-    }
+    *lost = count == 0 ? all_lost - fifo->skipped : 0;
     return count < before_end ? count : before_end;
 }
 
@@ -64,4 +60,10 @@ void airmark_fifo_consume(airmark_fifo_t *fifo, uint32_t count)
 {
     const uint32_t there = AIRMARK_LOAD_ACQUIRE(&fifo->written) - fifo->consumed;
     AIRMARK_STORE_RELEASE(&fifo->consumed, fifo->consumed + (count < there ? count : there));
+}
+
+void airmark_fifo_skip(airmark_fifo_t *fifo, uint32_t lost)
+{
+    const uint32_t there = AIRMARK_LOAD_ACQUIRE(&fifo->lost) - fifo->skipped;
+    AIRMARK_STORE_RELEASE(&fifo->skipped, fifo->skipped + (lost < there ? lost : there));
 }

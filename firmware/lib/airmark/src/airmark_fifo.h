@@ -14,15 +14,18 @@
  *     // the task
  *     const int16_t *next;
  *     uint32_t lost, count = airmark_fifo_peek(&fifo, &next, &lost);
- *     if (lost) ...                                // so many samples are missing here
- *     taken = airmark_push(&detector, next, count, 1, &detection, &found);
- *     airmark_fifo_consume(&fifo, (uint32_t)taken);
+ *     if (lost) {
+ *         airmark_fifo_skip(&fifo, lost);          // so many samples are missing here
+ *     } else {
+ *         taken = airmark_push(&detector, next, count, 1, &detection, &found);
+ *         airmark_fifo_consume(&fifo, (uint32_t)taken);
+ *     }
  *
  * What is lost
  *
  * Where the FIFO is full, samples that come are lost, and so are all later ones until the task has consumed what was
- * there and been told of the gap. So there is one gap at a time; its place and its length are exact: what was written is
- * what was consumed and what was told as lost, in order, to the sample. The task must keep the sample numbers true. Either
+ * there and skipped the gap. So there is one gap at a time; its place and its length are exact: what was written is what
+ * is consumed and what is skipped, in order, to the sample. The task must keep the sample numbers true. Either
  * it pushes as many zeros, which costs as much as sound does; or it calls airmark_init with config.first_sample set to
  * the number of the next sample, which forgets all sound so far. firmware/src/detector.c does the first up to the length
  * after which the detector has decided on all it heard, and the second beyond.
@@ -62,7 +65,7 @@ typedef struct {
     uint32_t written;  /* samples put here; the producer's */
     uint32_t lost;     /* samples that found no room; the producer's */
     uint32_t consumed; /* samples taken from here; the consumer's */
-    uint32_t told;     /* of `lost`; the consumer's. While it is another the producer writes nothing */
+    uint32_t skipped;  /* of `lost`; the consumer's. While it is another the producer writes nothing */
 } airmark_fifo_t;
 
 /*
@@ -74,7 +77,7 @@ airmark_status_t airmark_fifo_init(airmark_fifo_t *fifo, int16_t *samples, uint3
 
 /*
  * Producer: puts `count` samples, `stride` int16_t apart, into the FIFO. Returns how many found room, from the first on;
- * the others are lost and counted. A gap of 2^32 - 1 samples or more (3 days at 16 kHz) is told as 2^32 - 1.
+ * the others are lost and counted. A gap of 2^32 - 1 samples or more (3 days at 16 kHz) counts as 2^32 - 1.
  */
 uint32_t airmark_fifo_write(airmark_fifo_t *fifo, const int16_t *samples, uint32_t count, uint32_t stride);
 
@@ -84,7 +87,7 @@ uint32_t airmark_fifo_write(airmark_fifo_t *fifo, const int16_t *samples, uint32
  */
 void airmark_fifo_lose(airmark_fifo_t *fifo, uint32_t count);
 
-/* Producer: as many samples as would find room now; 0 while a gap is not told yet. For one that can wait, as a file. */
+/* Producer: as many samples as would find room now; 0 while a gap is not skipped. For one that can wait, as a file. */
 uint32_t airmark_fifo_room(const airmark_fifo_t *fifo);
 
 /*
@@ -92,13 +95,21 @@ uint32_t airmark_fifo_room(const airmark_fifo_t *fifo);
  *
  *     samples   returns how many lie at *samples, one after the other, and *lost is 0. There may be more behind them, at
  *               the buffer's beginning or because they came meanwhile: call again once these are consumed
- *     a gap     returns 0, and *lost is how many samples were lost here. The producer goes on; it is told once
+ *     a gap     returns 0, and *lost is how many samples were lost here so far
  *     nothing   returns 0, and *lost is 0
+ *
+ * It changes nothing: a task that sleeps may ask here whether there is anything.
  */
-uint32_t airmark_fifo_peek(airmark_fifo_t *fifo, const int16_t **samples, uint32_t *lost);
+uint32_t airmark_fifo_peek(const airmark_fifo_t *fifo, const int16_t **samples, uint32_t *lost);
 
 /* Consumer: takes the first `count` of those peeked; of more it takes those that there are. */
 void airmark_fifo_consume(airmark_fifo_t *fifo, uint32_t count);
+
+/*
+ * Consumer: goes on behind a gap of so many samples, as peek told. Where more were lost meanwhile, the next peek tells of
+ * these; of more than were lost it skips those that were.
+ */
+void airmark_fifo_skip(airmark_fifo_t *fifo, uint32_t lost);
 
 #ifdef __cplusplus
 }

@@ -37,6 +37,7 @@ void loop() {
   uint32_t lost;
   uint32_t count = airmark_fifo_peek(&fifo, &samples, &lost);
   if (lost > 0) {
+    airmark_fifo_skip(&fifo, lost);
     goOnAfter(lost);
   } else if (count > 0) {
     airmark_detection_t detection;

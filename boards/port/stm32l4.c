@@ -2,7 +2,8 @@
  * The port for ST's B-L475E-IOT01A (STM32L475VG) and its own microphones, through the STM32 HAL. NOT RUN ON HARDWARE.
  *
  * One of the two MP34DT01 is read: DFSDM makes clock and samples, DMA fills one half of a buffer while the other is taken.
- * Console: USART1, which ST-LINK passes on, 115,200 baud. Lamp: LD2. The task may be late by FIFO samples less two blocks.
+ * Console: USART1, which ST-LINK passes on, 115,200 baud. Lamp: LD2. The task may be late by FIFO samples less two blocks;
+ * interrupts must not be held back for a block, 10 ms, as erasing the flash that the program runs from would.
  *
  * The clock: MSI, held to the 32,768 Hz crystal, is 122 x 32,768 Hz = 3.997696 MHz (not 4, which would be 576 ppm off).
  * Times 28, by 2, by DIVIDER, by OVERSAMPLING: 15,999.93 Hz, 5 ppm slow. It runs at 56 MHz.
@@ -77,13 +78,21 @@ void HAL_DFSDM_FilterRegConvCpltCallback(DFSDM_Filter_HandleTypeDef *unused)
     take(words + BLOCK);
 }
 
+/* Also after an error, from which the HAL lets a filter go on only when it is made anew. */
+static bool start_filter(void)
+{
+    return HAL_DFSDM_FilterInit(&filter) == HAL_OK &&
+           HAL_DFSDM_FilterConfigRegChannel(&filter, DFSDM_CHANNEL_2, DFSDM_CONTINUOUS_CONV_ON) == HAL_OK &&
+           HAL_DFSDM_FilterRegularStart_DMA(&filter, words, 2 * BLOCK) == HAL_OK;
+}
+
 /* DMA stopped somewhere in a half: how many samples are lost is known to that half only. */
 void HAL_DFSDM_FilterErrorCallback(DFSDM_Filter_HandleTypeDef *unused)
 {
     (void)unused;
     airmark_fifo_lose(&fifo, BLOCK);
-    HAL_DFSDM_FilterRegularStop_DMA(&filter);
-    HAL_DFSDM_FilterRegularStart_DMA(&filter, words, 2 * BLOCK);
+    HAL_DFSDM_FilterDeInit(&filter);
+    start_filter();
     AIRMARK_STORE_RELEASE(&arrived, arrived + 1);
 }
 
@@ -147,9 +156,7 @@ bool port_audio_start(uint32_t rate)
     filter.Init.FilterParam.SincOrder = DFSDM_FILTER_SINC4_ORDER;
     filter.Init.FilterParam.Oversampling = OVERSAMPLING;
     filter.Init.FilterParam.IntOversampling = 1;
-    if (HAL_DFSDM_ChannelInit(&channel) != HAL_OK || HAL_DFSDM_FilterInit(&filter) != HAL_OK ||
-        HAL_DFSDM_FilterConfigRegChannel(&filter, DFSDM_CHANNEL_2, DFSDM_CONTINUOUS_CONV_ON) != HAL_OK ||
-        HAL_DFSDM_FilterRegularStart_DMA(&filter, words, 2 * BLOCK) != HAL_OK) {
+    if (HAL_DFSDM_ChannelInit(&channel) != HAL_OK || !start_filter()) {
         return false;
     }
     HAL_SuspendTick(); /* it would wake the core every millisecond */

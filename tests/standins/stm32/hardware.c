@@ -18,8 +18,10 @@ static int32_t *words;
 static uint32_t length; /* of both halves; 0: DMA is stopped */
 static uint32_t half;
 static double rate;      /* of the samples, Hz */
-static double clock;     /* of APB2, Hz */
+static double clock;     /* of APB2, then of the microphone, Hz */
+static double shifted;   /* by the channel: 1 is no shift */
 static double gain;      /* full scale of the microphone in 24 bits */
+static enum { RESET, READY, RUNNING, FAILED } state; /* of the filter */
 static bool held, ready; /* interrupts held back; one waits */
 static bool vector;      /* the DMA's interrupt is on */
 static bool lit, msi_held;
@@ -52,21 +54,29 @@ HAL_StatusTypeDef HAL_RCC_ClockConfig(RCC_ClkInitTypeDef *init, uint32_t latency
 HAL_StatusTypeDef HAL_DFSDM_ChannelInit(DFSDM_Channel_HandleTypeDef *channel)
 {
     HAL_DFSDM_ChannelMspInit(channel);
-    rate = clock / channel->Init.OutputClock.Divider;
-    gain = 1.0 / (1u << channel->Init.RightBitShift);
+    clock /= channel->Init.OutputClock.Divider;
+    shifted = 1.0 / (1u << channel->Init.RightBitShift);
     /* What the microphone takes, by its data sheet. */
-    return rate >= 1e6 && rate <= 3.25e6 ? HAL_OK : HAL_ERROR;
+    return clock >= 1e6 && clock <= 3.25e6 ? HAL_OK : HAL_ERROR;
 }
 
 HAL_StatusTypeDef HAL_DFSDM_FilterInit(DFSDM_Filter_HandleTypeDef *handle)
 {
     HAL_DFSDM_FilterMspInit(handle);
-    rate /= handle->Init.FilterParam.Oversampling;
+    rate = clock / handle->Init.FilterParam.Oversampling;
+    gain = shifted;
     for (uint32_t order = 0; order < 4; order++) {
         gain *= handle->Init.FilterParam.Oversampling;
     }
     filter = handle;
+    state = READY;
     return filter->hdmaReg ? HAL_OK : HAL_ERROR;
+}
+
+HAL_StatusTypeDef HAL_DFSDM_FilterDeInit(DFSDM_Filter_HandleTypeDef *handle)
+{
+    state = RESET;
+    return handle == filter ? HAL_OK : HAL_ERROR;
 }
 
 HAL_StatusTypeDef HAL_DFSDM_FilterConfigRegChannel(DFSDM_Filter_HandleTypeDef *handle, uint32_t channel, uint32_t mode)
@@ -74,12 +84,16 @@ HAL_StatusTypeDef HAL_DFSDM_FilterConfigRegChannel(DFSDM_Filter_HandleTypeDef *h
     (void)handle;
     (void)channel;
     (void)mode;
-    return HAL_OK;
+    return state == READY ? HAL_OK : HAL_ERROR;
 }
 
 HAL_StatusTypeDef HAL_DFSDM_FilterRegularStart_DMA(DFSDM_Filter_HandleTypeDef *handle, int32_t *data, uint32_t count)
 {
     (void)handle;
+    if (state != READY) {
+        return HAL_ERROR;
+    }
+    state = RUNNING;
     words = data;
     length = count;
     half = 0;
@@ -89,13 +103,6 @@ HAL_StatusTypeDef HAL_DFSDM_FilterRegularStart_DMA(DFSDM_Filter_HandleTypeDef *h
     if (gain < 32768 || gain >= 8388608) {
         hardware_fail("full scale of the microphone is less than ours, or more than 24 bits");
     }
-    return HAL_OK;
-}
-
-HAL_StatusTypeDef HAL_DFSDM_FilterRegularStop_DMA(DFSDM_Filter_HandleTypeDef *handle)
-{
-    (void)handle;
-    length = 0;
     return HAL_OK;
 }
 
@@ -137,12 +144,15 @@ void hardware_block(void)
     }
 }
 
+/* An error of DMA, which the hardware has stopped. */
 uint32_t hardware_mishap(void)
 {
     const uint32_t count = length / 2;
     for (uint32_t i = 0; i < count; i++) {
         (void)hardware_sample();
     }
+    length = 0;
+    state = FAILED; /* so the HAL leaves it: it can't be stopped any more, and not be started */
     HAL_DFSDM_FilterErrorCallback(filter);
     return count;
 }

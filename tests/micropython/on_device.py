@@ -2,8 +2,8 @@
 
     <interpreter> on_device.py FOLDER    # prints a line for each check, last "N passed, N failed"
 
-FOLDER is made by run.py: golden vectors as they are, a marked clip with the detections that the integer model gives for
-it, key files. Needs on MicroPython the module `sound` beside `airmark`, which makes the vectors' input (soundmod/).
+FOLDER is made by interpreters.py: golden vectors as they are, a marked clip with the detections that the integer model
+gives for it, key files. MicroPython needs the module `sound` too, which makes the vectors' input (soundmod/).
 """
 
 import gc
@@ -260,6 +260,46 @@ def no_allocation():
     assert process(quiet) is nothing, "not one and the same empty tuple"
 
 
+def hard_interrupts():
+    """Without a heap a mark raises MemoryError, and listening goes on."""
+    detector, errors = airmark.Detector([key], clip["rate"]), 0
+    for block in clip_blocks(160):
+        micropython.heap_lock()
+        try:
+            detector.process(block)
+        except MemoryError:
+            errors += 1
+        finally:
+            micropython.heap_unlock()
+    same(errors, len(clip["detections"]))
+    detector.reset()
+    same([raw(d) for d in clip_detections(300, detector=detector)], clip["detections"])
+
+
+def two_threads():
+    """One of two calls at once is refused, and the other goes on."""
+    import _thread
+
+    detector, long, over = airmark.Detector([key], clip["rate"]), bytearray(400000), []
+
+    def listen():
+        try:
+            for _ in range(10):
+                detector.process(long)
+        finally:
+            over.append(True)
+
+    _thread.start_new_thread(listen, ())
+    refused = 0
+    while not over:
+        try:
+            detector.process(b"")
+            detector.reset()
+        except RuntimeError:
+            refused += 1
+    assert refused, "never refused"
+
+
 def survives_the_collector():
     """The keys and the state stay, whatever else is collected and written over."""
     detector = airmark.Detector([airmark.Key(bytes(key.words))], clip["rate"])
@@ -444,7 +484,10 @@ if DEVICE:
     check("no allocation while listening", no_allocation)
     check("the collector", survives_the_collector)
     check("soft interrupts", soft_interrupts)
+    check("hard interrupts", hard_interrupts)
     check("heap", heap_bytes)
+    if getattr(sys.implementation, "_thread", "") == "unsafe":
+        check("two threads", two_threads)
 print(passed, "passed,", failed, "failed")
 if not DEVICE:
     sys.exit(failed > 0)

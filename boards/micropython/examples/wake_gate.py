@@ -23,6 +23,7 @@ i2s = I2S(0, **pins, mode=I2S.RX, bits=16, format=I2S.MONO, rate=RATE, ibuf=1600
 buffer = memoryview(bytearray(640))
 heard = 0
 word = None
+was_down = False
 while True:
     n = i2s.readinto(buffer)
     marks = detector.process(buffer[:n])
@@ -30,8 +31,10 @@ while True:
     for d in marks:
         gate.mark(d, heard)
     gate.heard(heard)
-    if word is None and not button.value() and heard > RATE:
+    down = not button.value()
+    if down and not was_down and heard > RATE:
         word = airmark.Word(heard - RATE, heard, heard)
+    was_down = down
     if word is not None:
         answer = gate.ask(word)
         if answer.verdict != airmark.Verdict.WAIT:

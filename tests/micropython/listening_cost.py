@@ -1,6 +1,6 @@
 """Compare what listening costs under MicroPython with what the detector costs in plain C, on an emulated Cortex-M7.
 
-    .venv/bin/python tests/micropython/cost.py    # first: tests/micropython/run, which builds what this needs
+    .venv/bin/python tests/micropython/listening_cost.py    # first: tests/micropython/run, which builds what this needs
 
 The recording is one that ships, with a mark and without. Counted are instructions: in C those of airmark_push, as
 tests/cost counts them; under MicroPython those of the statement `process(block)`, once for every 10 ms.
@@ -18,8 +18,8 @@ import tempfile
 from pathlib import Path
 from types import ModuleType
 
+import interpreters
 import numpy as np
-import run
 
 NAME = "speech/libri_F_2007_2817.flac"
 CORE = "Cortex-M7"
@@ -29,7 +29,7 @@ SECONDS = 4.0
 
 def plain() -> ModuleType:
     """tests/cost."""
-    loader = importlib.machinery.SourceFileLoader("plain_cost", str(run.ROOT / "tests/cost"))
+    loader = importlib.machinery.SourceFileLoader("plain_cost", str(interpreters.ROOT / "tests/cost"))
     spec = importlib.util.spec_from_loader(loader.name, loader)
     module = importlib.util.module_from_spec(spec)
     sys.modules[loader.name] = module
@@ -52,11 +52,11 @@ def figures() -> dict[str, dict[str, int]]:
         (files / "key").write_bytes(struct.pack("<4I", *cost.KEYS[0]))
         for i, host in enumerate(sound):
             (files / f"{i}.pcm").write_bytes(host.pcm(16_000).tobytes())
-        for script in (run.GLUE / "airmark_helpers.py", run.HERE / "cost_on_device.py"):
+        for script in (interpreters.GLUE / "airmark_helpers.py", interpreters.HERE / "cost_on_device.py"):
             shutil.copyfile(script, files / script.name)
-        shutil.copyfile(run.BUILD / f"mpy/{MPY}/airmark/airmark.mpy", files / f"airmark_{MPY}.mpy")
-        run.image(files)
-        (core,) = (core for core in run.CORES if core.name == CORE)
+        shutil.copyfile(interpreters.BUILD / f"mpy/{MPY}/airmark.mpy", files / f"airmark_{MPY}.mpy")
+        interpreters.image(files)
+        (core,) = (core for core in interpreters.CORES if core.name == CORE)
         instead = f"import sys, airmark_{MPY}\nsys.modules['airmark'] = airmark_{MPY}\n"
         for way, first in (("module inside", ""), (".mpy", instead)):
             with core.started(files.with_suffix(".romfs"), "-icount", f"shift={plain_core.shift}") as repl:
@@ -81,8 +81,8 @@ def main() -> int:
     """Print the figures; exit status 0, or 2 where something is missing."""
     try:
         found = figures()
-    except run.RunError as error:
-        print(f"cost.py: {error}", file=sys.stderr)
+    except interpreters.RunError as error:
+        print(f"listening_cost.py: {error}", file=sys.stderr)
         return 2
     if "--json" in sys.argv[1:]:
         print(json.dumps(found, indent=1))

@@ -107,12 +107,18 @@ def unix() -> Path:
     return folder / "micropython"
 
 
-def native(arch: str, makefile: Path = GLUE / "natmod/Makefile", name: str = "airmark") -> Path:
-    """The module as an .mpy file for a stock MicroPython."""
-    folder = BUILD / "mpy" / arch / name
-    options = [f"MPY_DIR={source()}", f"ARCH={arch}", f"MPY_CROSS={mpy_cross()}", "BUILD=parts"]
-    make(folder, "-C", folder, "-f", makefile, *options)
-    return folder / f"{name}.mpy"
+def package(arch: str) -> Path:
+    """The folder with the module as an .mpy file for a stock MicroPython."""
+    run([GLUE / "build", arch])
+    return BUILD / "mpy" / arch
+
+
+def sound() -> Path:
+    """The folder with the module that makes the test's input, for this computer."""
+    folder = BUILD / "sound"
+    options = [f"MPY_DIR={source()}", "ARCH=x64", f"MPY_CROSS={mpy_cross()}", "BUILD=parts"]
+    make(folder, "-C", folder, "-f", HERE / "soundmod/Makefile", *options)
+    return folder
 
 
 @dataclass(frozen=True)
@@ -282,6 +288,19 @@ def write_bad_keys(folder: Path, good: dict[str, object]) -> dict[str, str]:
     return {"missing.json": "cannot read the key"} | {name: words for name, (_, words) in bad.items()}
 
 
+def files() -> Path:
+    """The folder with all that on_device.py needs and what of it runs on a device, and its image."""
+    folder = BUILD / "files"
+    shutil.rmtree(folder, ignore_errors=True)
+    write_files(folder)
+    for arch in MPY_ARCHS:
+        shutil.copyfile(BUILD / f"mpy/{arch}/airmark.mpy", folder / f"airmark_{arch}.mpy")
+    for script in (GLUE / "airmark_helpers.py", HERE / "on_device.py"):
+        shutil.copyfile(script, folder / script.name)
+    image(folder)
+    return folder
+
+
 def image(folder: Path) -> None:
     """Write the folder as an image of a file system in ROM, beside it."""
     from mpremote.romfs import make_romfs
@@ -305,26 +324,31 @@ class Interpreter:
     mpy: str = ""
     """Architecture of the .mpy file; none: the module is inside."""
 
-    def output(self, files: Path) -> str:
+    def __str__(self) -> str:
+        if self.mpy:
+            return f"{self.name}, {self.mpy} .mpy"
+        return f"{self.name}, {'package' if self.name == 'CPython' else 'inside'}"
+
+    def output(self, folder: Path) -> str:
         """What on_device.py prints there."""
         script = HERE / "on_device.py"
         if self.core is None:
             path = {"CPython": sys.executable, "unix": BUILD / "unix/micropython"}
             program = path.get(self.name, Path(sys.executable).with_name("micropython"))
-            places = [BUILD / f"mpy/{self.mpy}/{name}" for name in ("airmark", "sound")] if self.mpy else [".frozen"]
+            places = [BUILD / "mpy" / self.mpy, BUILD / "sound"] if self.mpy else [".frozen"]
             environment = os.environ | {"MICROPYPATH": ":".join(map(str, places))}
-            return run([program, script, files], ALL_S, env=environment)
-        with self.core.started(files.with_suffix(".romfs")) as repl:
+            return run([program, script, folder], ALL_S, env=environment)
+        with self.core.started(folder.with_suffix(".romfs")) as repl:
             if self.mpy:
                 # What is inside comes before what is in files, unless it was imported already.
                 repl.execute(f"import airmark_{self.mpy}\nsys.modules['airmark'] = airmark_{self.mpy}")
             return repl.execute("import on_device")
 
-    def result(self, files: Path) -> tuple[str, int, int, float]:
+    def result(self, folder: Path) -> tuple[str, int, int, float]:
         """The output, how many checks passed and failed, and the seconds taken. A crash is a failure."""
         start = time.monotonic()
         try:
-            text = self.output(files)
+            text = self.output(folder)
         except (RunError, subprocess.TimeoutExpired) as error:
             text = f"{error}\n"
         passed, failed = map(int, DONE.search(text).groups()) if DONE.search(text) else (text.count("\nok "), 1)
@@ -345,9 +369,9 @@ def build() -> None:
     unix()
     for core in CORES:
         core.build()
-    native("x64", HERE / "soundmod/Makefile", "sound")
+    sound()
     for arch in MPY_ARCHS:
-        native(arch)
+        package(arch)
 
 
 def main() -> int:
@@ -363,25 +387,16 @@ def main() -> int:
     except RunError as error:
         print(f"tests/micropython/run: {error}", file=sys.stderr)
         return 2
-    files = BUILD / "files"
-    shutil.rmtree(files, ignore_errors=True)
-    write_files(files)
-    for arch in MPY_ARCHS:
-        shutil.copyfile(BUILD / f"mpy/{arch}/airmark/airmark.mpy", files / f"airmark_{arch}.mpy")
-    for script in (GLUE / "airmark_helpers.py", HERE / "on_device.py"):
-        shutil.copyfile(script, files / script.name)
-    image(files)
-    worst = 0
+    folder, worst = files(), 0
     with ThreadPoolExecutor(options.jobs) as pool:
-        results = pool.map(lambda one: one.result(files), INTERPRETERS)
+        results = pool.map(lambda one: one.result(folder), INTERPRETERS)
         for one, (text, passed, failed, seconds) in zip(INTERPRETERS, results, strict=True):
             worst = max(worst, failed)
-            how = f"{one.mpy} .mpy" if one.mpy else "inside" if one.name != "CPython" else "package"
             if options.verbose or failed:
                 print(text, end="")
             heap = re.search(r"^heap (\d+)", text, re.MULTILINE)
             more = f", a detector takes {heap[1]} bytes of heap" if heap else ""
-            print(f"{one.name}, {how}: {passed} passed, {failed} failed ({seconds:.1f} s{more})", flush=True)
+            print(f"{one}: {passed} passed, {failed} failed ({seconds:.1f} s{more})", flush=True)
     return int(worst > 0)
 
 

@@ -20,8 +20,8 @@ FIFO = LIBRARY / "airmark_fifo.c"
 INCLUDES = (f"-I{LIBRARY}", f"-I{PORT}", f"-I{STANDINS}")
 WARNINGS = ("-Wall", "-Wextra", "-Werror")
 OWN = ("-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wcast-qual", "-pedantic")
-MISHAP = {"stm32": 160, "zephyr": 4000}
-"""Samples lost where the driver stops."""
+MISHAP = {"stm32": 160, "zephyr": 4000, "esp32": 640}
+"""Samples lost where the driver stops, or does not tell of a buffer."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@
  */
 #include <driver/gpio.h>
 #include <driver/i2s_std.h>
+#include <esp_timer.h>
 #include <freertos/FreeRTOS.h>
 #include <freertos/task.h>
 #include <stdio.h>
@@ -40,6 +41,7 @@
 static int16_t fifo_samples[PORT_AUDIO_FIFO];
 static airmark_fifo_t fifo;
 static TaskHandle_t task;
+static int64_t buffer_lasts; /* microseconds */
 
 static void take(const int32_t *words)
 {
@@ -52,13 +54,17 @@ static void take(const int32_t *words)
 
 /*
  * The interrupt. Where it was held back for longer than a buffer lasts, as by a write to flash, the driver tells of the last
- * one only. The buffers come in the same order always, which the first round shows: so those before it are taken too.
+ * one only. The buffers come in the same order always, which the first round shows: so those before it are taken too, but
+ * for the one that DMA is writing again. How many whole rounds were lost before that the clock tells: no interrupt comes
+ * later than the next buffer, so it is wrong by less than one.
  */
 static bool received(i2s_chan_handle_t channel, i2s_event_data_t *event, void *context)
 {
     static const int32_t *buffers[BUFFERS];
-    static uint32_t known;
+    static uint32_t known, next;
+    static int64_t last;
     const int32_t *const newest = event->dma_buf;
+    const int64_t now = esp_timer_get_time();
     BaseType_t woken = pdFALSE;
     (void)channel;
     (void)context;
@@ -71,14 +77,25 @@ static bool received(i2s_chan_handle_t channel, i2s_event_data_t *event, void *c
         buffers[known++] = newest;
         take(newest);
     } else {
-        static uint32_t next;
-        const int32_t *buffer;
-        do {
-            buffer = buffers[next];
+        uint32_t count = 1;
+        while (buffers[(next + count - 1) % BUFFERS] != newest) {
+            count++;
+        }
+        for (int64_t late = now - last - count * buffer_lasts; late > BUFFERS / 2 * buffer_lasts;
+             late -= BUFFERS * buffer_lasts) {
+            airmark_fifo_lose(&fifo, BUFFERS * BLOCK);
+        }
+        if (count == BUFFERS) {
+            airmark_fifo_lose(&fifo, BLOCK);
             next = (next + 1) % BUFFERS;
-            take(buffer);
-        } while (buffer != newest);
+            count--;
+        }
+        for (; count; count--) {
+            take(buffers[next]);
+            next = (next + 1) % BUFFERS;
+        }
     }
+    last = now;
     vTaskNotifyGiveFromISR(task, &woken);
     return woken == pdTRUE;
 }
@@ -103,6 +120,7 @@ bool port_audio_start(uint32_t rate)
         return false;
     }
     task = xTaskGetCurrentTaskHandle();
+    buffer_lasts = BLOCK * 1000000 / rate;
     buffers.dma_desc_num = BUFFERS;
     buffers.dma_frame_num = BLOCK;
     config.slot_cfg.slot_mask = I2S_STD_SLOT_LEFT;

@@ -52,6 +52,7 @@ typedef void (*k_thread_entry_t)(void *p1, void *p2, void *p3);
 #define K_PRIO_COOP(x) (-16 + (x))
 k_tid_t k_thread_create(struct k_thread *new_thread, k_thread_stack_t *stack, size_t stack_size, k_thread_entry_t entry,
                         void *p1, void *p2, void *p3, int prio, uint32_t options, k_timeout_t delay);
-int64_t k_uptime_get(void);
+int64_t k_uptime_ticks(void);
+uint64_t k_ticks_to_us_floor64(uint64_t ticks);
 
 #endif

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import struct
+import time
 from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
@@ -216,6 +218,20 @@ def test_a_core_that_is_too_slow_tells_what_it_lost(program):
     assert told
     assert [said for said in lines if said.startswith("detection")] == told
     assert lines[-1].startswith(f"end samples={len(samples)} lost={lost} ")
+
+
+@emulated
+@pytest.mark.parametrize(("core", "ticks"), [("m4", 250_000), ("rv32imc", 100_000)])
+def test_the_core_sleeps_between_blocks(program, core: str, ticks: int):
+    # A block each 10 ms of this computer's time. An emulator whose core is awake takes all of it.
+    samples = music()[0][: 3 * RATE]
+    paced = program(core, f"PORT_AUDIO_TICKS={ticks}")
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    lines = paced(samples)
+    after, took = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - began
+    assert lines[-1].startswith(f"end samples={len(samples)} ")
+    assert took > 2.9
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.5
 
 
 @emulated

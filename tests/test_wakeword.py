@@ -59,6 +59,12 @@ def test_a_folder_with_no_word_of_that_length_is_refused(tmp_path):
         wakeword.clips(folder_with_words(tmp_path, 2.0))
 
 
+def test_clips_of_silence_or_of_next_to_nothing_are_left_out(tmp_path):
+    folder = folder_with_words(tmp_path, 0.0, 2.0, 0.6, 0.6)
+    soundfile.write(folder / "word2.wav", np.full(10, 0.3), 16_000)
+    assert [clip.name for clip in wakeword.clips(folder)] == ["word3"]
+
+
 @pytest.fixture(scope="module")
 def small():
     found = materials.gather(None, None, None, 1.3)

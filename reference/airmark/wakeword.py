@@ -130,8 +130,8 @@ def clips(folder: Path | None) -> list[Clip]:
     for row in rows:
         recording = audio.read((folder or Path()) / row["path"])
         mono = recording.samples.mean(axis=1)
-        first, *_, last = [edge for run in _active(mono, recording.rate) for edge in run]
-        found.append(Clip(Path(row["path"]).stem, mono, recording.rate, first, last))
+        if runs := _active(mono, recording.rate):
+            found.append(Clip(Path(row["path"]).stem, mono, recording.rate, runs[0][0], runs[-1][1]))
     if not rows:
         for row in assets.manifest():
             if row["kind"] == "speech":
@@ -139,14 +139,16 @@ def clips(folder: Path | None) -> list[Clip]:
                 found += _cut(Path(row["path"]).stem, recording.samples.mean(axis=1), recording.rate)
     fit = [clip for clip in found if WORD_S[0] <= (clip.stop - clip.start) / clip.rate <= WORD_S[1]]
     if not fit:
-        raise AirmarkError(f"{folder}: no wake word of {WORD_S[0]:g} to {WORD_S[1]:g} s among {len(found)} clips")
+        raise AirmarkError(f"{folder}: no wake word of {WORD_S[0]:g} to {WORD_S[1]:g} s among {len(rows or found)} clips")
     return fit
 
 
 def _active(mono: Real, rate: int) -> list[tuple[int, int]]:
-    """The stretches at most FALL_DB under the loudest part, in samples."""
+    """The stretches at most FALL_DB under the loudest part, in samples; none of silence, or of less than a frame."""
     frame = round(FRAME_S * rate)
     frames = len(mono) // frame
+    if not mono[: frames * frame].any():
+        return []
     power = np.mean(mono[: frames * frame].reshape(frames, frame) ** 2, axis=1)
     smooth = np.convolve(power, np.full(3, 1 / 3), "same")
     on = np.concatenate([[False], smooth >= 10 ** (-FALL_DB / 10) * smooth.max(), [False]])

@@ -61,7 +61,7 @@ static void take(const int32_t *words)
 static bool received(i2s_chan_handle_t channel, i2s_event_data_t *event, void *context)
 {
     static const int32_t *buffers[BUFFERS];
-    static uint32_t known, next;
+    static uint32_t known;
     static int64_t last;
     const int32_t *const newest = event->dma_buf;
     const int64_t now = esp_timer_get_time();
@@ -77,6 +77,7 @@ static bool received(i2s_chan_handle_t channel, i2s_event_data_t *event, void *c
         buffers[known++] = newest;
         take(newest);
     } else {
+        static uint32_t next;
         uint32_t count = 1;
         while (buffers[(next + count - 1) % BUFFERS] != newest) {
             count++;

@@ -139,7 +139,8 @@ def clips(folder: Path | None) -> list[Clip]:
                 found += _cut(Path(row["path"]).stem, recording.samples.mean(axis=1), recording.rate)
     fit = [clip for clip in found if WORD_S[0] <= (clip.stop - clip.start) / clip.rate <= WORD_S[1]]
     if not fit:
-        raise AirmarkError(f"{folder}: no wake word of {WORD_S[0]:g} to {WORD_S[1]:g} s among {len(rows or found)} clips")
+        count = len(rows or found)
+        raise AirmarkError(f"{folder}: no wake word of {WORD_S[0]:g} to {WORD_S[1]:g} s among {count} clips")
     return fit
 
 

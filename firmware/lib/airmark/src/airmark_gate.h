@@ -46,8 +46,8 @@
  *    and `late` that such a mark was told since, too late. Else WAIT; `sample` is the deadline.
  * 7. An answer never changes: once it is WAKE or SUPPRESS for a word (with the same start, end and reported), it is so
  *    whenever it is asked for again, or refused by AIRMARK_GATE_FORGOTTEN: the gate remembers AIRMARK_GATE_MARKS marks, of
- *    more it forgets those that begin first, and it refuses a word that these might cover and no other does. It does not
- *    remember words: any number may wait.
+ *    more it forgets those that begin first, and it refuses a word that these might cover and no other does. (Where several
+ *    marks suppress a word and the first is forgotten, the next is given.) It does not remember words: any number may wait.
  *
  * Samples that were lost between microphone and detector: push as many zeros, and nothing else is to be done. If the
  * detector is reset or begins anew, reset the gate to the number it begins with; the marks that were being heard are lost,

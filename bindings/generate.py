@@ -20,9 +20,9 @@ MODULE = "airmark._native"
 def declarations(header: str) -> str:
     """What of the header's text cffi understands, in its words.
 
-    Macros with a value become constants: those that the build can set, and expressions, with the compiler's value.
-    The states of detector and gate keep nothing but their size. Comments, conditions and macros with arguments are left
-    out.
+    Macros with a value become constants: those that the build can set, and expressions, with the compiler's value; but
+    one in small letters is a function's name for the linker. The states of detector and gate keep nothing but their
+    size. Comments, conditions and macros with arguments are left out.
     """
     text = re.sub(r"/\*.*?\*/", " ", header, flags=re.DOTALL)
     text = re.sub(r"//.*", "", text).replace("\\\n", " ")
@@ -39,7 +39,7 @@ def declarations(header: str) -> str:
         word, rest = directive.groups()
         depth += word.startswith("if") - (word == "endif")
         macro = re.fullmatch(r"(\w+)\s+(.+)", rest)
-        if word == "define" and macro is not None:
+        if word == "define" and macro is not None and macro[1].isupper():
             name, value = macro.groups()
             if value.startswith('"'):
                 lines.append(f"static const char *const {name};")

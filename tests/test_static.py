@@ -122,7 +122,7 @@ def test_header_is_cxx_too(resample: int, keys: int, tmp_path: Path):
     command = ["g++", "-std=c++11", *strict, *macros(resample, keys), f"-I{SOURCE}", "-c", "use.cpp"]
     done = run(*command, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "airmark_init" in run("nm", tmp_path / "use.o").stdout.split()
+    assert f"airmark_init_max_keys_{keys}_resample_{resample}" in run("nm", tmp_path / "use.o").stdout.split()
 
 
 # Wrong configurations
@@ -139,6 +139,29 @@ def refused(compiler: str, *arguments: str | Path, error: str, cwd: Path | None 
 KEYS = "airmark: AIRMARK_MAX_KEYS must be 1 to 255"
 SHAPE = "airmark: the shape of a mark cannot be set"
 NO_DSP = "airmark: AIRMARK_DSP is 1 and the core has no DSP instructions"
+
+
+@pytest.mark.parametrize(("resample", "keys"), [(1, 2), (0, 1)])
+@pytest.mark.parametrize("compiler", ["gcc", "clang", "m4"])
+def test_files_that_disagree_do_not_link(compiler: str, resample: int, keys: int, tmp_path: Path):
+    needed(COMPILERS[compiler][0])
+    (tmp_path / "main.c").write_text(
+        '#include "airmark.h"\n'
+        "int main(void) {\n"
+        "    static airmark_t detector;\n"
+        "    static const airmark_key_t key = {{1, 2, 3, 4}};\n"
+        "    airmark_config_t config = AIRMARK_CONFIG(16000, &key, 1);\n"
+        "    return airmark_init(&detector, &config);\n"
+        "}\n",
+        "utf-8",
+    )
+    files = objects(compiler, tmp_path, *macros())
+    link = [*COMPILERS[compiler], *files, f"-I{SOURCE}", "main.c"]
+    own = run(*link, *macros(), "-o", "own", cwd=tmp_path)
+    assert own.returncode == 0, own.stderr
+    other = run(*link, *macros(resample, keys), "-o", "other", cwd=tmp_path)
+    assert other.returncode != 0
+    assert f"airmark_init_max_keys_{keys}_resample_{resample}" in other.stderr
 
 
 @pytest.mark.parametrize(

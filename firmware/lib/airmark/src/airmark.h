@@ -39,6 +39,8 @@
  *     AIRMARK_DSP        1: kernels with the DSP instructions of Armv7E-M and Armv8-M; default: where the compiler has them.
  *
  * A value that does not fit is an error of the compilation that says so; with AIRMARK_REQUIRE_RATE, so is a rate.
+ * Files that disagree on AIRMARK_MAX_KEYS (a plain number) or AIRMARK_RESAMPLE have states of different sizes: they do
+ * not link, for want of an airmark_init with the macros of the one that calls it in its name.
  */
 #ifndef AIRMARK_H
 #define AIRMARK_H
@@ -77,6 +79,10 @@ extern "C" {
 #undef AIRMARK_BANDS
 #undef AIRMARK_RING
 #endif
+
+#define AIRMARK_PASTE(keys, resample) airmark_init_max_keys_##keys##_resample_##resample
+#define AIRMARK_LINKED(keys, resample) AIRMARK_PASTE(keys, resample)
+#define airmark_init AIRMARK_LINKED(AIRMARK_MAX_KEYS, AIRMARK_RESAMPLE)
 
 /* An error while compiling, with the text or (before C11) the name, unless the condition holds. At file scope. */
 #if defined(__cplusplus) && __cplusplus >= 201103L

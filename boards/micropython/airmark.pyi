@@ -1,4 +1,4 @@
-"""The module airmark on a device: the detector and the gate in C, with the names that the Python package has on the host.
+"""The module airmark on a device: the detector and the gate in C, under the names of the Python package on the host.
 
 See README.md beside this file, and airmark.h and airmark_gate.h for what holds of them.
 """
@@ -52,7 +52,7 @@ class Detection:
         """Told from the mark's first half; sample, score and drift_ppm are then the half's."""
 
 class Detector:
-    """Finds the marks of several keys in a stream of sound. All of it is one object; nothing is allocated afterwards."""
+    """Finds the marks of several keys in a stream of sound. It is one object; nothing is allocated afterwards."""
 
     def __init__(
         self,
@@ -66,9 +66,9 @@ class Detector:
     ) -> None:
         """Listen for marks.
 
-        keys: one to MAX_KEYS. rate: of the input, Hz: 8000, 16000, 32000, 44100 or 48000. threshold: lowest score that is
-        reported, rounded up to 1/256, 1 at least; None: the one of one false alarm a year, all keys together. early:
-        report a mark a second before its end where its first half is enough. first_sample: number of the first sample.
+        keys: one to MAX_KEYS. rate: of the input, Hz: 8000, 16000, 32000, 44100 or 48000. threshold: lowest score that
+        is reported, rounded up to 1/256, 1 at least; None: that of one false alarm a year, all keys together. early:
+        report a mark a second before its end where its first half is enough. first_sample: number of the first one.
         """
     @property
     def keys(self) -> Sequence[Key]: ...

@@ -1,14 +1,15 @@
 """Log: a line in detections.csv for each mark, while the main program does something else. For ESP32 and RP2.
 
-The microphone's driver calls `heard` from a soft interrupt whenever a buffer is full; see second_screen.py for the parts
-and the wiring. Not run on hardware; tests/test_micropython.py runs it with a stand-in for I2S.
+The microphone's driver calls `heard` from a soft interrupt whenever a buffer is full; see second_screen.py for parts
+and wiring. Not run on hardware; tests/test_micropython.py runs it with a stand-in for I2S.
 """
 
 import sys
 import time
 
-import airmark
 from machine import I2S, Pin
+
+import airmark
 
 PINS = {"esp32": (32, 25, 33), "rp2": (16, 17, 18)}
 clock, word_select, data = (Pin(pin) for pin in PINS[sys.platform])

@@ -7,8 +7,9 @@ hardware; tests/test_micropython.py runs it with a stand-in for I2S.
 
 import sys
 
-import airmark
 from machine import I2S, Pin
+
+import airmark
 
 PINS = {"esp32": (32, 25, 33, 2, 0), "rp2": (16, 17, 18, "LED", 15)}
 clock, word_select, data, led_pin, button_pin = PINS[sys.platform]

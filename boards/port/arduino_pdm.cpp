@@ -4,8 +4,9 @@
  * NOT RUN ON HARDWARE.
  *
  * Pins: the core's own PIN_PDM_CLK and PIN_PDM_DIN; for a board that has none define both as build flags, for all files.
- * Console: USB. Lamp: LED_BUILTIN. The task may be late by FIFO samples less a block. An RP2040's or RP2350's clock that is
- * a multiple of 8 kHz, as 125, 133 and 150 MHz are, gives 16,000 Hz exactly: its state machine divides it in steps of 1/256.
+ * Console: USB. Lamp: LED_BUILTIN. The task may be late by FIFO samples less a block. What is lost because interrupts were
+ * held back for longer than one of the library's blocks, nobody tells. An RP2040's or RP2350's clock that is a multiple of
+ * 8 kHz, as 125, 133 and 150 MHz are, gives 16,000 Hz exactly: its state machine divides it in steps of 1/256.
  */
 #include <Arduino.h>
 #include <PDM.h>

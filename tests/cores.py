@@ -39,9 +39,14 @@ def _load() -> ModuleType:
 _cost = _load()
 Build = _cost.Build
 CORES = _cost.CORES
+Host = _cost.Host
+KEYS = _cost.KEYS
 LIBRARY = _cost.LIBRARY
 PORT = _cost.PORT
 ROOT = _cost.ROOT
+Setting = _cost.Setting
 NotRunError = _cost.NotRunError
+emulator = _cost.emulator
+measure = _cost.measure
 run = _cost.run
 key_of = _cost.key_of

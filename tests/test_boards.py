@@ -309,9 +309,12 @@ def test_pio_run_builds_and_runs_the_program_that_is_named(project: Path):
     done = pio(project, "run", "-e", "host", "-t", "bench", "-t", "vectors")
     assert done.returncode == 1
     assert "one program of bench, detector, " in done.stdout + done.stderr
-    done = pio(project, "run", "-e", "host", "-t", "bench")
+    done = pio(project, "run", "-e", "lx106", "-t", "detector")
     assert done.returncode == 1
-    assert "Error: host has not all that the program bench needs" in done.stdout + done.stderr
+    assert "Error: lx106 has not all that the program detector needs" in done.stdout + done.stderr
+    done = pio(project, "run", "-e", "rv32imc", "-t", "bench", "-t", "exec")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^most \d+ instructions a second$", done.stdout, re.MULTILINE)
 
 
 @emulated

@@ -1,6 +1,6 @@
 /*
  * The port for QEMU's Xtensa machine "sim" with the LX106, the core of the ESP8266: console and exit status by the
- * simulator's calls. Neither sound nor counter: it is for the program vectors.
+ * simulator's calls. It has no sound: it is for the programs vectors and bench.
  */
 #include <stdint.h>
 

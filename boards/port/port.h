@@ -1,6 +1,5 @@
 /*
- * port.h: what the programs in firmware/src need of the core they run on: a counter, the stack pointer, a file to read
- * and a place to write. emulated.c beside it is for QEMU's cores.
+ * port.h: what programs have on QEMU's cores besides board.h: a counter, and a file to read, which emulated.c has.
  */
 #ifndef AIRMARK_PORT_H
 #define AIRMARK_PORT_H
@@ -19,9 +18,9 @@ bool port_read(void *bytes, size_t size);
 
 /*
  * The counter: (port_count() - earlier) & PORT_COUNT_MASK is how far it went since. With QEMU's -icount that tells the
- * instructions: RISC-V counts them, SysTick of an Arm core counts a fixed number of its clock's ticks for each.
+ * instructions: RISC-V counts them, SysTick of an Arm core and CCOUNT of an Xtensa a fixed number of ticks for each.
  */
-#ifdef __riscv
+#ifndef __arm__
 #define PORT_COUNT_MASK 0xFFFFFFFFu
 #else
 #define PORT_COUNT_MASK 0x00FFFFFFu
@@ -33,6 +32,8 @@ static inline uint32_t port_count(void)
     /* The barriers keep the compiler from moving work across. */
 #ifdef __riscv
     __asm__ volatile("csrr %0, minstret" : "=r"(count) : : "memory");
+#elif defined(__xtensa__)
+    __asm__ volatile("rsr %0, ccount" : "=a"(count) : : "memory");
 #else
     __asm__ volatile("" : : : "memory");
     count = ~*(volatile uint32_t *)0xE000E018u; /* it counts down */
@@ -46,21 +47,11 @@ static inline void port_loop(uint32_t loops)
 {
 #ifdef __riscv
     __asm__ volatile("1: addi %0, %0, -1\n bnez %0, 1b" : "+r"(loops));
+#elif defined(__xtensa__)
+    __asm__ volatile("1: addi %0, %0, -1\n bnez %0, 1b" : "+a"(loops));
 #else
     __asm__ volatile(".syntax unified\n 1: subs %0, #1\n bne 1b" : "+l"(loops) : : "cc");
 #endif
-}
-
-static inline uint32_t *port_stack_pointer(void)
-{
-    uint32_t *pointer;
-    /* volatile: not before the function that this is part of has made its own room */
-#ifdef __riscv
-    __asm__ volatile("mv %0, sp" : "=r"(pointer));
-#else
-    __asm__ volatile("mov %0, sp" : "=r"(pointer));
-#endif
-    return pointer;
 }
 
 #endif

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 BOARDS = Path(__file__).resolve().parents[1] / "platformio/boards"
+COUNTED = ("-icount", "shift=8")
+"""For the emulator: each instruction takes 256 ns of the emulated time, so that bench can count them."""
 
 
 def board(name: str) -> dict[str, Any]:
@@ -16,9 +18,9 @@ def board(name: str) -> dict[str, Any]:
     return found
 
 
-def command(manifest: dict[str, Any], program: str | Path) -> list[str]:
+def command(manifest: dict[str, Any], program: str | Path, *options: str) -> list[str]:
     """What runs a program there, with its standard output and exit status; its files are in the working folder."""
-    return [*manifest["build"]["qemu"].split(), "-kernel", str(program)]
+    return [*manifest["build"]["qemu"].split(), *options, "-kernel", str(program)]
 
 
 def specs(prefix: str) -> str:

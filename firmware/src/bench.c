@@ -1,147 +1,235 @@
 /*
- * bench: what the detector costs on this core. Reads hosts and prints how far the counter went for every block of them.
- * tests/cost builds it, feeds it and makes figures of what it prints.
+ * bench: what the detector costs on this part. It makes sound, in blocks of 10 ms: white noise, the same with a mark,
+ * silence; pushes it, and tells how far the board's counter goes meanwhile, with interrupts held back.
  *
- * Input: for each host a header (below), the keys, then the samples, s16; all little-endian.
- * Output, lines of a word and a number (counts are those of port.h's counter):
+ * Output, lines of a word and fields, then the sum for a person:
  *
- *     state N    sizeof(airmark_t)
- *     empty N    two counts with nothing between them: what counting adds to each of the following
- *     loop N     2 LOOPS instructions and a few more; then 4 LOOPS and as many more
- *     host N     a host begins, the Nth
- *     block N    airmark_push of a block, up to its end or a detection
- *     rest N     the same of what was left of the block after a detection
- *     found N    a detection's sample
- *     dropped N  candidates the detector dropped, after each host
- *     stack N    most bytes written below its stack pointer by an airmark_push so far, after each host
+ *     bench airmark=0.1.0 rate=16000 keys=1 early=0 counter=DWT hz=64000000     hz=0: the clock is not known
+ *     sound name=marked seconds=5 found=1 dropped=0 a_second=2345678 worst_10ms=67890
+ *     memory state=12232 stack=920 ram=13152
+ *     most 2345678 cycles a second = 3.665 % of 64000000 Hz
+ *     worst 67890 cycles in 10 ms = 10.608 % of 64000000 Hz
+ *
+ * a_second: what a second of sound takes, after the first two, when all of the detector works; most: of that sound
+ * which takes most. worst_10ms: the most that a block took; worst: of all. Memory is in bytes: sizeof(airmark_t), the
+ * most that airmark_push wrote below its caller's stack pointer, and their sum. Exit status 1: nothing to count, or the
+ * mark was not found.
+ *
+ * Macros: BENCH_RATE, Hz, one that the detector takes; BENCH_EARLY 1: with reports from a mark's first half; BENCH_TIMES:
+ * it is all done so often, so that who opens the console late sees it too. It listens for AIRMARK_MAX_KEYS keys.
+ * tests/cost counts on recordings instead, for QEMU's cores.
  */
 #include "airmark.h"
-#include "port.h"
+#include "board.h"
+#include "counter.h"
+#include "line.h"
+#include "sound.h"
+#include "stack.h"
 
-#define LOOPS 5000
-#define LONGEST 480       /* samples of a block: 10 ms at 48 kHz */
-#define PAINTED_WORDS 384 /* of the stack; exit status 5: airmark_push wrote beyond them */
-#define PAINT 0xA5C3965Au
+#ifndef BENCH_RATE
+#define BENCH_RATE 16000
+#endif
+#ifndef BENCH_EARLY
+#define BENCH_EARLY 0
+#endif
+#ifndef BENCH_TIMES
+#define BENCH_TIMES 1
+#endif
+AIRMARK_REQUIRE_RATE(BENCH_RATE);
 
-struct header {
-    uint32_t rate;    /* Hz */
-    uint32_t keys;    /* at most AIRMARK_MAX_KEYS */
-    uint32_t early;   /* 0 or 1 */
-    uint32_t first;   /* samples of the first block; it decides how the others lie in the detector's frames */
-    uint32_t block;   /* samples of the others */
-    uint32_t samples; /* in all */
+#define BLOCK (BENCH_RATE / 100u) /* samples */
+#define BLOCKS 500u               /* of each sound */
+#define WARM 210u                 /* blocks: a mark's length and some more */
+#define MARK_AT (125u * BLOCK)
+#define COLUMNS {0x1D3A5B87u, 0xC6E29F14u, 0x5A9C07E3u, 0xE4718D2Bu}
+/* Bytes of stack below this program's that are looked at; a task must have them and some hundred more. */
+#define PAINTED (sizeof(void *) > 4 ? 8192u : 1280u)
+#define PAINTED_WORDS ((uint32_t)(PAINTED / sizeof(uint32_t)))
+
+typedef struct {
+    const char *name;
+    sound_layer_t layers[2];
+    uint32_t layer_count;
+    uint32_t marks;
+} recipe_t;
+
+#define NOISE {.kind = SOUND_NOISE, .length = BLOCKS * BLOCK, .seed = 1, .amplitude = 8000}
+
+static const recipe_t recipes[] = {
+    {.name = "noise", .layers = {NOISE}, .layer_count = 1},
+    {.name = "marked",
+     .layers = {NOISE,
+                {.kind = SOUND_MARK,
+                 .start = MARK_AT,
+                 .length = BLOCKS * BLOCK - MARK_AT,
+                 .step = (uint32_t)(16000ull * 65536u / BENCH_RATE),
+                 .seed = 1,
+                 .columns = COLUMNS,
+                 .amplitudes = {800, 800, 800, 800}}},
+     .layer_count = 2,
+     .marks = 1},
+    {.name = "silence"},
 };
+#define RECIPES ((uint32_t)(sizeof recipes / sizeof recipes[0]))
 
 static airmark_t detector;
-static airmark_key_t keys[AIRMARK_MAX_KEYS];
-static int16_t block[LONGEST];
+static airmark_key_t keys[AIRMARK_MAX_KEYS] = {{COLUMNS}};
+static sound_layer_t layers[2];
+static int16_t block[BLOCK];
+static uint32_t empty; /* what counting adds */
+static uint32_t stack; /* bytes */
 
-static void tell(const char *word, uint32_t number)
-{
-    char line[24], digits[10];
-    size_t length = 0, count = 0;
-    while (*word) {
-        line[length++] = *word++;
-    }
-    line[length++] = ' ';
-    do {
-        digits[count++] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number);
-    while (count) {
-        line[length++] = digits[--count];
-    }
-    line[length++] = '\n';
-    port_write(line, length);
-}
-
-static uint32_t since(uint32_t before)
-{
-    return (port_count() - before) & PORT_COUNT_MASK;
-}
-
-/* Pushes what is in `block` and tells the count. Returns how many bytes of stack that wrote below this function's. */
-static __attribute__((noinline)) uint32_t push(uint32_t samples)
+/* Returns what pushing the block took, and adds the detections to *found. */
+static __attribute__((noinline)) uint32_t push(uint32_t *found)
 {
     volatile uint32_t *const top = port_stack_pointer();
     volatile uint32_t *deepest = top;
-    const char *word = "block";
-    size_t at = 0;
-    while (at < samples) {
+    uint32_t at = 0, sum = 0, written;
+    while (at < BLOCK) {
         airmark_detection_t detection;
-        bool found;
+        bool is_found;
+        uint32_t before, count;
+        port_counter_hold();
+        port_stack_paint(top, PAINTED_WORDS);
+        before = port_counter_read();
+        at += (uint32_t)airmark_push(&detector, block + at, BLOCK - at, 1, &detection, &is_found);
+        count = port_counter_since(before);
+        deepest = port_stack_deepest(top, PAINTED_WORDS, deepest);
+        port_counter_release();
+        sum += count > empty ? count - empty : 0u;
+        *found += is_found;
+    }
+    written = (uint32_t)(top - deepest) * (uint32_t)sizeof *top;
+    stack = written > stack ? written : stack;
+    return sum;
+}
+
+static uint32_t count_nothing(void)
+{
+    uint32_t least = UINT32_MAX;
+    for (uint32_t i = 0; i < 10; i++) {
         uint32_t count;
-        for (volatile uint32_t *paint = top - PAINTED_WORDS; paint < top; paint++) {
-            *paint = PAINT;
-        }
-        count = port_count();
-        at += airmark_push(&detector, block + at, samples - at, 1, &detection, &found);
-        count = since(count);
-        for (volatile uint32_t *paint = top - PAINTED_WORDS; paint < deepest; paint++) {
-            if (*paint != PAINT) {
-                deepest = paint;
-            }
-        }
-        tell(word, count);
-        if (found) {
-            tell("found", (uint32_t)detection.sample);
-        }
-        word = "rest";
+        port_counter_hold();
+        count = port_counter_since(port_counter_read());
+        port_counter_release();
+        least = count < least ? count : least;
     }
-    return (uint32_t)(top - deepest) * 4;
+    return least;
 }
 
-/* CRC32 of all that the detector remembers: the same on every core, whatever kernels it was built with. */
-static uint32_t checksum(void)
+typedef struct {
+    uint32_t a_second;
+    uint32_t worst;
+} cost_t;
+
+/* Pushes a sound and tells its line. Returns whether the marks in it were found, and nothing else. */
+static bool measure(const recipe_t *recipe, const airmark_config_t *config, cost_t *cost)
 {
-    const uint8_t *const bytes = (const uint8_t *)&detector;
-    uint32_t crc = 0xFFFFFFFFu;
-    for (size_t i = sizeof detector.config; i < sizeof detector; i++) {
-        crc ^= bytes[i];
-        for (uint32_t bit = 0; bit < 8; bit++) {
-            crc = (crc >> 1) ^ (0xEDB88320u & (0u - (crc & 1u)));
-        }
+    uint64_t warm = 0;
+    uint32_t found = 0;
+    cost->worst = 0;
+    for (uint32_t i = 0; i < recipe->layer_count; i++) {
+        layers[i] = recipe->layers[i];
     }
-    return ~crc;
+    (void)airmark_init(&detector, config); /* which port_main saw to be good */
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        uint32_t count;
+        for (uint32_t k = 0; k < BLOCK; k++) {
+            block[k] = sound_sample(layers, recipe->layer_count, i * BLOCK + k);
+        }
+        count = push(&found);
+        cost->worst = count > cost->worst ? count : cost->worst;
+        warm += i >= WARM ? count : 0u;
+    }
+    cost->a_second = (uint32_t)(warm * 100u / (BLOCKS - WARM));
+    text("sound name=");
+    text(recipe->name);
+    field(" seconds=", BLOCKS / 100u);
+    field(" found=", found);
+    field(" dropped=", airmark_dropped(&detector));
+    field(" a_second=", cost->a_second);
+    field(" worst_10ms=", cost->worst);
+    end_line();
+    return recipe->marks ? found >= recipe->marks && found <= recipe->marks + BENCH_EARLY : found == 0;
 }
 
-int main(void)
+/* So many units, where the core does `whole` of them in that time, or 0 if that is not known. */
+static void tell(const char *word, uint32_t count, const port_counter_t *counter, const char *time, uint32_t whole)
 {
-    struct header header;
-    uint32_t hosts = 0, stack = 0, count;
-    if (!port_start()) {
-        return 2;
+    text(word);
+    number(count, 1);
+    text(" ");
+    text(counter->unit);
+    text(time);
+    if (whole) {
+        decimal(" = ", (uint64_t)count * 100u, whole, 3);
+        field(" % of ", counter->hz);
+        text(" Hz");
     }
-    tell("state", sizeof detector);
-    count = port_count();
-    tell("empty", since(count));
-    for (uint32_t loops = LOOPS; loops <= 2 * LOOPS; loops += LOOPS) {
-        count = port_count();
-        port_loop(loops);
-        tell("loop", since(count));
+    end_line();
+}
+
+static int fail(const char *why, const char *more)
+{
+    text("bench: ");
+    text(why);
+    text(more);
+    end_line();
+    return 1;
+}
+
+static int bench(void)
+{
+    const port_counter_t *const counter = port_counter_start();
+    airmark_config_t config = AIRMARK_CONFIG(BENCH_RATE, keys, AIRMARK_MAX_KEYS);
+    airmark_status_t status;
+    cost_t most = {0, 0};
+    bool good = true;
+    if (!counter) {
+        return fail("nothing to count: ", port_counter_reason());
     }
-    while (port_read(&header, sizeof header)) {
-        airmark_config_t config = AIRMARK_CONFIG(header.rate, keys, (uint8_t)header.keys);
-        uint32_t next = header.first;
-        config.early = header.early;
-        if (header.keys > AIRMARK_MAX_KEYS || header.block > LONGEST || header.first > LONGEST ||
-            !port_read(keys, header.keys * sizeof keys[0]) || airmark_init(&detector, &config) != AIRMARK_OK) {
-            return 3;
+    for (uint32_t key = 1; key < AIRMARK_MAX_KEYS; key++) {
+        for (uint32_t band = 0; band < AIRMARK_BANDS; band++) {
+            keys[key].columns[band] = sound_draw(keys[key - 1u].columns[band]);
         }
-        tell("host", hosts++);
-        while (header.samples) {
-            uint32_t samples = next < header.samples ? next : header.samples, written;
-            if (!port_read(block, samples * sizeof block[0])) {
-                return 4;
-            }
-            written = push(samples);
-            stack = stack > written ? stack : written;
-            header.samples -= samples;
-            next = header.block;
-        }
-        tell("dropped", airmark_dropped(&detector));
-        tell("crc", checksum());
-        tell("stack", stack);
     }
-    return stack < 4 * PAINTED_WORDS ? 0 : 5;
+    config.early = BENCH_EARLY;
+    status = airmark_init(&detector, &config);
+    if (status != AIRMARK_OK) {
+        return fail("the configuration has ", airmark_status_text(status));
+    }
+    text("bench airmark=" AIRMARK_VERSION);
+    field(" rate=", BENCH_RATE);
+    field(" keys=", AIRMARK_MAX_KEYS);
+    field(" early=", BENCH_EARLY);
+    text(" counter=");
+    text(counter->source);
+    field(" hz=", counter->hz);
+    end_line();
+    empty = count_nothing();
+    for (uint32_t i = 0; i < RECIPES; i++) {
+        cost_t cost;
+        good = measure(&recipes[i], &config, &cost) && good;
+        most.a_second = cost.a_second > most.a_second ? cost.a_second : most.a_second;
+        most.worst = cost.worst > most.worst ? cost.worst : most.worst;
+    }
+    field("memory state=", sizeof detector);
+    field(" stack=", stack);
+    field(" ram=", sizeof detector + stack);
+    end_line();
+    tell("most ", most.a_second, counter, " a second", counter->hz);
+    tell("worst ", most.worst, counter, " in 10 ms", counter->hz / 100u);
+    if (stack >= PAINTED) {
+        return fail("airmark_push wrote more of the stack than is looked at", "");
+    }
+    return good ? 0 : fail("the marks that it found are not those in the sound: this detector does not work", "");
+}
+
+int port_main(void)
+{
+    int status = 0;
+    for (uint32_t i = 0; i < BENCH_TIMES; i++) {
+        status = bench();
+    }
+    return status;
 }

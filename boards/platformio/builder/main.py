@@ -47,7 +47,8 @@ if board:
         SIZEPROGREGEXP=r"^(?:\.init|\.text|\.rodata|\.reset|\.data)\s+(\d+).*",
         SIZEDATAREGEXP=r"^(?:\.data|\.bss|\.stack|\.tbss_space)\s+(\d+).*",
     )
-    run = emulator.command(board.manifest, "$PROGPATH")
+    options = emulator.COUNTED if env.get("AIRMARK_PROGRAM") == "bench" else ()
+    run = emulator.command(board.manifest, "$PROGPATH", *options)
 
 program = env.BuildProgram()
 built = env.Alias("buildprog", program, program)

@@ -1,5 +1,5 @@
 /* The counter of a computer with an operating system: nanoseconds that the thread ran. */
-#define _POSIX_C_SOURCE 199309L
+#define _POSIX_C_SOURCE 199309L /* NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): POSIX has it so */
 #include <stddef.h>
 #include <time.h>
 

@@ -1,6 +1,6 @@
 """What listening costs under MicroPython: for each host the core's counter over every call of process, and the heap.
 
-Prints lines of a word and a number, as firmware/src/bench.c does; listening_cost.py makes figures of them.
+Prints lines of a word and a number, as tests/cost.c does; listening_cost.py makes figures of them.
 """
 
 import gc

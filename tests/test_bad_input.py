@@ -292,6 +292,8 @@ def test_detect(options: str, message: str, files: Path, capsys):
         ("good.wav out.wav --microphone 100-50", "band"),
         ("good.wav out.wav --seed -1", "seed"),
         ("good.wav out.wav --seed 1.5", "--seed"),
+        ("good.wav out.wav --rate 3", "--rate: a sample rate of 3 Hz"),
+        ("good.wav out.pcm --rate 16000", "'.pcm'"),
     ],
 )
 def test_simulate(options: str, message: str, files: Path, capsys):

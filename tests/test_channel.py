@@ -510,3 +510,31 @@ def test_places_in_the_measured_rooms_of_the_set() -> None:
     # Where a reflection is stronger than the direct sound, the correlation peaks at it.
     assert np.median(np.abs(off)) < 8
     assert np.abs(off).max() < 0.05 * RATE
+
+
+def test_command_writes_raw_at_another_rate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tone = 0.4 * np.sin(2 * np.pi * 1000 * np.arange(48_000) / 48_000)
+    soundfile.write(tmp_path / "in.wav", np.stack([tone, -tone / 2], axis=1), 48_000, "PCM_24")
+    raw, wav = tmp_path / "out.raw", tmp_path / "out.wav"
+    assert run(tmp_path / "in.wav", raw, "--rate", 16_000, "--level", -6) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "s16 at 16000 Hz, 2 channels, no header"
+    got = np.frombuffer(raw.read_bytes(), "<i2").reshape(-1, 2) / 2**15
+    expected = 0.4 * 10 ** (-6 / 20) * np.sin(2 * np.pi * 1000 * np.arange(16_000) / 16_000)
+    inside = slice(1000, 15_000)
+    assert got.shape == (16_000, 2)
+    assert got[inside, 0] == pytest.approx(expected[inside], abs=1e-4)
+    assert got[inside, 1] == pytest.approx(-expected[inside] / 2, abs=1e-4)
+
+    assert run(tmp_path / "in.wav", wav, "--rate", 16_000, "--distance", 3.43, "--rt60", 0, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert soundfile.info(wav).samplerate == told["rate"] == 16_000
+    assert (told["speed"], told["delay_samples"]) == pytest.approx((1 / 3, 160))
+    assert told["stages"][-1] == "rate: 16000 Hz"
+
+
+def test_command_keeps_the_rate_of_raw_unless_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    x = np.arange(-500, 500, dtype="<i2")
+    soundfile.write(tmp_path / "in.wav", x, 44_100)
+    assert run(tmp_path / "in.wav", tmp_path / "out.raw") == 0
+    assert (tmp_path / "out.raw").read_bytes() == x.tobytes()
+    assert capsys.readouterr().out.splitlines()[-1] == "s16 at 44100 Hz, 1 channel, no header"

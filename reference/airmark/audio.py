@@ -55,6 +55,8 @@ _AV: dict[str, tuple[str, dict[str, str], str]] = {
     ".aac": ("adts", {}, "aac"),
 }
 _SUFFIXES = (*_SNDFILE, *_SNDFILE_LOSSY, *_AV)
+RAW_SUFFIX = ".raw"
+"""Of interleaved little-endian s16 without a header, which only some commands write and none reads as a file."""
 _PICTURE = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
 _RIFF_FAMILY = ("WAV", "WAVEX", "RF64")
 # Their length fields have 32 bits; 64 KiB are left for the header and the tags.
@@ -346,7 +348,7 @@ def _instead(sample_type: str) -> str:
     return " or ".join(suffix for suffix in (".wav", ".flac", ".aiff", ".mkv") if _holds(suffix, sample_type))
 
 
-def _plan(source: Info, output: Path, *, lossy: bool, force: bool) -> Target:
+def _plan(source: Info, output: Path, *, lossy: bool, force: bool, raw: bool) -> Target:
     """Container, codec and sample type of the output: the same sample type where the container holds it.
 
     The decoder of a lossy input gives 32-bit floats, often beyond full scale. FLOAT keeps each as it is, which no
@@ -355,8 +357,11 @@ def _plan(source: Info, output: Path, *, lossy: bool, force: bool) -> Target:
     bits (A-law, ADPCM, …) becomes PCM_16.
     """
     suffix = output.suffix.lower()
-    if suffix not in _SUFFIXES:
-        raise AirmarkError(f"{output}: no sound format is known by the name '{suffix}': use {', '.join(_SUFFIXES)}")
+    if raw and suffix == RAW_SUFFIX:
+        return Target(output, "RAW", "PCM_16", "PCM_16", False, False, force)
+    known = (*_SUFFIXES, RAW_SUFFIX) if raw else _SUFFIXES
+    if suffix not in known:
+        raise AirmarkError(f"{output}: no sound format is known by the name '{suffix}': use {', '.join(known)}")
     container = "av:" + _AV[suffix][0] if suffix in _AV else (_SNDFILE.get(suffix) or _SNDFILE_LOSSY[suffix][0])
     if suffix == ".wav" and source.container in _RIFF_FAMILY:
         container = source.container
@@ -402,13 +407,16 @@ def _check_free(input: Path, output: Path, force: bool) -> None:
         raise AirmarkError(f"{output} is not a file that can be overwritten: give another name")
 
 
-def check_output(input: str | Path | Info, output: str | Path, *, lossy: bool = False, force: bool = False) -> Target:
+def check_output(
+    input: str | Path | Info, output: str | Path, *, lossy: bool = False, force: bool = False, raw: bool = False
+) -> Target:
     """Find out, before any work, whether ``output`` can be written as asked; leaves nothing there.
 
     A tenth of a second of silence is written beside the output and removed again, so that what the folder, the library
     or the container refuses is refused now.
 
-    lossy: allow and prefer a lossy codec where the format has one; force: allow to overwrite an existing file.
+    lossy: allow and prefer a lossy codec where the format has one; force: allow to overwrite an existing file; raw:
+    an output named .raw becomes s16 without a header, whatever the input's sample type.
     Raises AirmarkError where the output is the input (by any link), exists without force, can't be written there, or
     can't hold the rate, the channels or the sample type; and what ``info`` does.
     """
@@ -418,7 +426,7 @@ def check_output(input: str | Path | Info, output: str | Path, *, lossy: bool = 
         _check_free(source.path, output, force)
     except OSError as error:
         raise AirmarkError(f"{output} can't be written: {error.strerror}") from None
-    target = _plan(source, output, lossy=lossy, force=force)
+    target = _plan(source, output, lossy=lossy, force=force, raw=raw)
     if source.frames is not None:
         _check_size(source.frames, source, target)
     with _beside(target) as temporary:
@@ -457,8 +465,9 @@ def _encode(temporary: Path, parts: Iterable[Samples], source: Info, target: Tar
 def _encode_sndfile(temporary: Path, parts: Iterable[Samples], source: Info, target: Target) -> None:
     import soundfile
 
+    endian = "LITTLE" if target.container == "RAW" else "FILE"
     try:
-        file = soundfile.SoundFile(temporary, "w", source.rate, source.channels, target.codec, format=target.container)
+        file = soundfile.SoundFile(temporary, "w", source.rate, source.channels, target.codec, endian, target.container)
     except soundfile.LibsndfileError:
         raise AirmarkError(
             f"{target.path}: {target.codec} can't hold {source.channels} channels at {source.rate} Hz: "

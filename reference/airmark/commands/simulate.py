@@ -20,10 +20,10 @@ def add_parser(subparsers: Any) -> None:
         help="play a recording through a room",
         description="Plays a recording through a room, as a receiver at a microphone gets it. What isn't asked for "
         "leaves the sound alone. The stages come in this order: codec, loudspeaker, room, noise, microphone, clock and "
-        "level, headset, codec after, crop. A room, a band limit or a headset makes it mono.",
+        "level, headset, codec after, crop, rate. A room, a band limit or a headset makes it mono.",
     )
     parser.add_argument("input", metavar="IN", help="the recording")
-    parser.add_argument("output", metavar="OUT", help="the received recording, of IN's rate")
+    parser.add_argument("output", metavar="OUT", help="the received recording; named .raw: s16 without a header")
     room = parser.add_argument_group("room")
     room.add_argument("--rir", metavar="FILE", help="a measured room's impulse response")
     room.add_argument("--distance", type=float, metavar="M", help="simulate a room: loudspeaker to microphone, metres")
@@ -44,6 +44,7 @@ def add_parser(subparsers: Any) -> None:
     coding.add_argument("--codec", "--codec-before", dest="codec_before", metavar="SPEC", help="before the air")
     coding.add_argument("--codec-after", metavar="SPEC", help="after the microphone")
     parser.add_argument("--crop", type=float, nargs=2, metavar=("FROM", "TO"), help="keep that much, seconds of OUT")
+    parser.add_argument("--rate", type=int, metavar="HZ", help="of OUT; default: IN's")
     parser.add_argument("--json", action="store_true", help="print what was applied as JSON")
     parser.add_argument("--lossy", action="store_true", help="allow a lossy format for OUT")
     parser.add_argument("--force", action="store_true", help="overwrite OUT")
@@ -53,12 +54,15 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Simulate; returns 0."""
     import numpy as np
+    import soxr
 
     from airmark import audio
     from airmark.channel import Channel
 
     if args.seed < 0 or args.room_seed < 0:
         raise AirmarkError("a seed must be a whole number from 0 on")
+    if args.rate is not None:
+        audio.check_rate(args.rate, "--rate")
     channel = Channel(
         rir=args.rir,
         distance_m=args.distance,
@@ -77,13 +81,20 @@ def run(args: argparse.Namespace) -> int:
         crop_s=tuple(args.crop) if args.crop else None,
     )
     source = audio.info(args.input)
+    rate = source.rate if args.rate is None else args.rate
     channels = channel.channels(source.channels)
     layout = source.layout if channels == source.channels else None
-    like = dataclasses.replace(source, channels=channels, frames=None, layout=layout)
-    target = audio.check_output(like, args.output, lossy=args.lossy, force=args.force)
+    like = dataclasses.replace(source, rate=rate, channels=channels, frames=None, layout=layout)
+    target = audio.check_output(like, args.output, lossy=args.lossy, force=args.force, raw=True)
     samples = audio.read(args.input).samples
     received = channel.apply(samples[:, 0] if source.channels == 1 else samples, source.rate, args.seed)
     out = received.samples.astype(np.float64).reshape(len(received.samples), -1)
+    stages = list(received.stages)
+    if rate != source.rate:
+        out = soxr.resample(out, source.rate, rate, "VHQ")
+        stages.append(f"rate: {rate} Hz")
+        if not len(out):
+            raise AirmarkError(f"{args.input}: no sample of it is left at {rate} Hz: it is too short")
     peak = float(np.abs(out).max())
     highest = 1 - 2.0**-7 if target.sample_type in ("PCM_U8", "PCM_S8") else 1 - 2.0**-15
     gain_db = min(0.0, float(20 * np.log10(highest / peak))) if peak else 0.0
@@ -91,8 +102,9 @@ def run(args: argparse.Namespace) -> int:
         out *= highest / peak
     audio.write(out, like, target)
 
-    seconds = len(out) / received.rate
-    stages = list(received.stages)
+    seconds = len(out) / rate
+    factor = rate / source.rate
+    delay = received.delay_samples * factor
     if gain_db:
         stages.append(f"scaled by {gain_db:.2f} dB, so that it doesn't clip")
     if args.json:
@@ -101,14 +113,14 @@ def run(args: argparse.Namespace) -> int:
                 {
                     "input": args.input,
                     "output": args.output,
-                    "rate": received.rate,
+                    "rate": rate,
                     "channels": channels,
                     "duration_s": seconds,
                     "seed": args.seed,
                     "channel": dataclasses.asdict(channel),
                     "stages": stages,
-                    "delay_samples": received.delay_samples,
-                    "speed": received.speed,
+                    "delay_samples": delay,
+                    "speed": received.speed * factor,
                     "gain_db": gain_db,
                 },
                 indent=2,
@@ -117,7 +129,9 @@ def run(args: argparse.Namespace) -> int:
         return 0
     for stage in stages or ["nothing applied: the sound is as it was"]:
         print(stage)
-    print(f"{args.output}: {seconds:.2f} s; sample 0 of {args.input} is at sample {received.delay_samples:.1f}")
+    print(f"{args.output}: {seconds:.2f} s; sample 0 of {args.input} is at sample {delay:.1f}")
+    if target.container == "RAW":
+        print(f"s16 at {rate} Hz, {channels} channel{'s' * (channels != 1)}, no header")
     return 0
 
 

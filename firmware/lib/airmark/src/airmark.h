@@ -29,18 +29,20 @@
  *   long: let the interrupt collect samples and a task push them.
  * - Work is bounded whatever the sound: a frame every 16 ms costs a transform and the screen; two slots between frames
  *   cost at most one step of a template or of a confirmation each. No 10 ms of sound hold more than two of these three.
- *   Measured costs: reference/README.md and tests/cost.
+ *   Measured costs: firmware/README.md, by tests/cost.
  * - Sample counts are 64 bits and start at config.first_sample.
  *
- * Configured by macros, the same for all files that include this one (the numbers of a detection never depend on them):
+ * Configured by macros (the numbers of a detection never depend on them), the first two the same for all files that
+ * include this one, the third the library's own:
  *
  *     AIRMARK_MAX_KEYS   keys that one detector can listen for, 1 to 255; default 1. Each takes AIRMARK_BYTES_A_KEY.
  *     AIRMARK_RESAMPLE   1: inputs at 32, 44.1 and 48 kHz too (default); 0: only 8 and 16 kHz, saves code and tables.
  *     AIRMARK_DSP        1: kernels with the DSP instructions of Armv7E-M and Armv8-M; default: where the compiler has them.
  *
- * A value that does not fit is an error of the compilation that says so; with AIRMARK_REQUIRE_RATE, so is a rate.
- * Files that disagree on AIRMARK_MAX_KEYS (a plain number) or AIRMARK_RESAMPLE have states of different sizes: they do
- * not link, for want of an airmark_init with the macros of the one that calls it in its name.
+ * A number out of range is an error of the compilation that says so; with AIRMARK_REQUIRE_RATE, so is a rate. What is
+ * not a plain number, such as yes or (2), is an error in the compiler's own words. Files that disagree on
+ * AIRMARK_MAX_KEYS or AIRMARK_RESAMPLE have states of different sizes: they do not link, for want of an airmark_init
+ * with the macros of the one that calls it in its name.
  */
 #ifndef AIRMARK_H
 #define AIRMARK_H
@@ -138,7 +140,7 @@ typedef struct {
     uint8_t key_count;         /* 1 to AIRMARK_MAX_KEYS */
     bool early;                /* tell a mark from its first half too, a second sooner, where that is enough */
     uint16_t threshold_q8;     /* lowest score reported, in 1/256 */
-    uint64_t first_sample;     /* number of the first sample pushed; 0 but in tests of the counters */
+    uint64_t first_sample;     /* number of the first sample pushed: 0, or where the stream goes on after a gap */
 } airmark_config_t;
 
 #define AIRMARK_CONFIG(rate, keys, key_count) \

@@ -56,7 +56,8 @@ int Microphone::available() {
 int Microphone::read(void *buffer, size_t bytes) {
     int count = bytes < (size_t)filled ? (int)bytes : filled;
     memcpy(buffer, block, (size_t)count);
-    filled = 0;
+    filled -= count;
+    memmove(block, block + count, (size_t)filled);
     return count;
 }
 

@@ -56,11 +56,12 @@ void loop() {
   }
 }
 
-// The microphone's interrupt: nothing but taking the samples away.
+// The microphone's interrupt: nothing but taking the samples away. All of them, since the library stops for good where
+// some of a block are still there when the next is done.
 void heard() {
-  static int16_t block[256];
-  int bytes = PDM.read(block, sizeof block);
-  if (bytes > 0) {
+  static int16_t block[128];
+  int bytes;
+  while ((bytes = PDM.read(block, sizeof block)) > 0) {
     airmark_fifo_write(&fifo, block, (uint32_t)bytes / sizeof block[0], 1);
   }
 }

@@ -226,6 +226,14 @@ def test_the_copied_files_compile_as_their_page_says(keys: Path, marked: bytes, 
     assert used(tmp_path / "product", marked) == "keys 2 2, resample 1 1"
 
 
+def test_the_copied_files_compile_for_a_board_as_their_page_says(tmp_path: Path):
+    needed("arm-none-eabi-gcc")
+    (command,) = re.findall(r"^```sh\n(arm-.*)\n```$", (LIBRARY / "README.md").read_text("utf-8"), re.MULTILINE)
+    shutil.copytree(LIBRARY / "src", tmp_path / "src")
+    run("bash", "-euc", command, cwd=tmp_path)
+    assert {path.stem for path in tmp_path.glob("*.o")} == sources()
+
+
 # ESP-IDF and Zephyr
 
 
@@ -525,7 +533,7 @@ def follow(folder: str, top: Path) -> str:
             with (top / place).open("a") as file:
                 file.write(text)
         elif kind == "run" and place == folder:
-            own = {"HOME": top, "PLATFORMIO_CORE_DIR": top / "core"}
+            own = {"HOME": top, "PLATFORMIO_CORE_DIR": top / "core", "CFLAGS": " ".join(STRICT)}
             printed += run("bash", "-euo", "pipefail", "-c", text, cwd=top / folder, **own)
     return printed
 
@@ -550,6 +558,14 @@ def test_the_guides_first_detection(guided: Path):
     assert hears((guided / "first.txt").read_text())
 
 
+def test_the_guides_program_refuses_what_it_would_read_wrongly(guided: Path, tmp_path: Path):
+    for channels, subtype in ((2, "PCM_16"), (1, "PCM_24")):
+        soundfile.write(tmp_path / "heard.wav", np.zeros((1000, channels)), 16_000, subtype)
+        program = [guided / "first/build/first"]
+        done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+        assert (done.returncode, done.stdout) == (2, "heard.wav: not 16 bits, one channel, a header of 44 bytes\n")
+
+
 def test_the_guides_program_on_an_emulated_core(guided: Path):
     needed("pio", "arm-none-eabi-gcc", "qemu-system-arm")
     printed = follow("m4", guided)
@@ -563,8 +579,11 @@ def test_the_guides_installed_package(guided: Path):
 
 
 def test_the_guides_sketch(guided: Path, microphone: bytes):
-    follow("arduino", guided)
-    assert (guided / "Arduino/libraries/Airmark/library.properties").is_file()
+    for _ in range(2):  # the second time over the first
+        follow("arduino", guided)
+    libraries = guided / "Arduino/libraries"
+    copied = {path.relative_to(libraries / "Airmark") for path in libraries.rglob("*")}
+    assert copied == {path.relative_to(LIBRARY) for path in (LIBRARY, *LIBRARY.rglob("*"))}
     sketch = built_sketch(guided / "Arduino/Detector/Detector.ino", guided / "arduino")
     assert hears(heard(sketch, microphone)[0])
 
@@ -578,6 +597,22 @@ def test_the_guides_task(guided: Path, microphone: bytes):
     files = ["task.c", STANDINS / "task/main.c", *sorted((LIBRARY / "src").glob("*.c"))]
     run("cc", "-std=c99", "-O2", *STRICT, *paths, *files, "-o", "task", cwd=folder)
     assert hears("\n".join(heard(folder / "task", microphone)))
+
+
+def test_the_guides_gate(guided: Path):
+    answers = r"""(?:wait until 6100 ms
+)?suppress: told at (\d+) ms of a mark at (\d+) ms
+wait until 10100 ms
+wake at 10100 ms: limited
+wait until 11758 ms
+wake at 11758 ms: certain
+(wake: no answer for a word that does not end after its start, .*)
+"""
+    told, mark, refusal = re.search(answers, follow("gate", guided)).groups()
+    # After its first half and, at the latest, 0.411 s after its end; in the word's limit.
+    assert int(mark) + 1000 < int(told) < min(int(mark) + 2459, 6100)
+    (shown,) = re.findall(r"^```\n\n((?:    .*\n){6})\n- ", GUIDE.read_text("utf-8"), re.MULTILINE)
+    assert re.search(answers, shown.replace("    ", ""))[3] == refusal
 
 
 def test_the_guides_configurations(tmp_path: Path):
@@ -616,7 +651,6 @@ def test_the_guides_thresholds():
     header = (LIBRARY / "src/airmark.h").read_text("utf-8")
     assert re.findall(r"^#define AIRMARK_DEFAULT_THRESHOLD_Q8 (\d+)", header, re.MULTILINE) == [of_year["1"]]
     guide = GUIDE.read_text("utf-8")
-    assert re.findall(r"takes (\d+), for one key", guide) + re.findall(r"threshold_q8 = (\d+)", guide) == [
-        of_year["1"],
-        of_year["4"],
-    ]
+    of_day = {row[0]: row[1] for row in rows}
+    assert re.findall(r"takes (\d+), for one key", guide) == [of_year["1"]]
+    assert re.findall(r"threshold_q8 = (\d+)", guide) == [of_year["4"], of_day["1"]]

@@ -199,6 +199,26 @@ def test_one_script_runs_on_both(files: Path, tmp_path: Path):
     assert on_host.split()[:2] == [str(sample), str(score / 256)]
 
 
+@pytest.mark.parametrize("interpreter", [[sys.executable], [str(interpreters.BUILD / "unix/micropython")]])
+def test_the_script_refuses_what_is_no_such_file(interpreter: list[str], tmp_path: Path):
+    sound = np.zeros((1000, 2), np.int16)
+    soundfile.write(tmp_path / "stereo.wav", sound, 16_000)
+    soundfile.write(tmp_path / "24.wav", sound[:, 0], 16_000, "PCM_24")
+    soundfile.write(tmp_path / "mono.flac", sound[:, 0], 16_000)
+    for names, said in (
+        ([], "give a key file and a WAV file"),
+        (["key.json", "stereo.wav"], "stereo.wav has channels: 2, bits: 16; give one channel of 16 bits"),
+        (["key.json", "24.wav"], "24.wav has channels: 1, bits: 24; give one"),
+        (["key.json", "mono.flac"], "mono.flac is not a WAV file"),
+    ):
+        command = [*interpreter, interpreters.GLUE / "examples/file.py", *names]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+        assert (done.returncode, done.stderr) == (2, "")
+        assert done.stdout.startswith("file.py: ")
+        assert said in done.stdout
+        assert done.stdout.count("\n") == 1
+
+
 # Firmware and packages
 
 

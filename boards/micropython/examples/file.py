@@ -8,10 +8,22 @@ import sys
 
 import airmark
 
+
+def fail(what):
+    """Say what is wrong and end: MicroPython's sys.exit may print nothing."""
+    print("file.py:", what)
+    sys.exit(2)
+
+
+if len(sys.argv) != 3:
+    fail("give a key file and a WAV file: file.py secret.json heard.wav")
 with open(sys.argv[2], "rb") as file:
-    channels, rate = struct.unpack("<HI", file.read(44)[22:28])
-    if channels != 1:
-        sys.exit("one channel only: the microphone of a device has no more")
+    header = file.read(44)
+    if len(header) < 44 or header[:4] != b"RIFF" or header[8:12] != b"WAVE":
+        fail(sys.argv[2] + " is not a WAV file")
+    channels, rate, bits = struct.unpack("<HI6xH", header[22:36])
+    if (channels, bits) != (1, 16):
+        fail(f"{sys.argv[2]} has channels: {channels}, bits: {bits}; give one channel of 16 bits, as a microphone's")
     detector = airmark.Detector([airmark.Key.load(sys.argv[1])], rate=rate)
     buffer = bytearray(1024)
     while n := file.readinto(buffer):

@@ -31,6 +31,16 @@ def test_every_seeded_error_is_found():
     assert done.returncode == 0, f"seed {SEED}\n{done.stdout}{done.stderr}"
 
 
+def test_a_reader_of_random_errors_may_stop():
+    command = [sys.executable, SCRIPT.with_name("generate"), "--count", "2000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
 def test_random_errors_fit_and_repeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def generated(*arguments: str) -> str:
         command = [sys.executable, SCRIPT.with_name("generate"), *arguments]

@@ -246,7 +246,7 @@ def test_headset_is_as_late_as_it_says(speech: NDArray[np.float32], rate: int, s
 
 def test_headset_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "webrtc_noise_gain", None)
-    with pytest.raises(MissingExtraError, match=r"airmark\[headset\]"):
+    with pytest.raises(MissingExtraError, match=r"reference/install headset"):
         Channel(gain_control=True).apply(np.ones(1000), RATE)
 
 

@@ -311,7 +311,7 @@ def test_the_command_writes_a_report(tmp_path, capsys, monkeypatch):
     assert printed["null"]["unmarked"]["keys"] == 2
     assert [row["host"] for row in printed["null"]["hard_hosts"]] == ["white noise", "digital silence"]
     text = (out / "report.md").read_text()
-    assert "no visqol: pip install" in text
+    assert "no visqol: run 'reference/install quality'" in text
     pictures = {path.name for path in out.glob("*.png")}
     assert pictures == {line.split("](")[1].rstrip(")") for line in text.splitlines() if line.startswith("![")}
     assert {"found.png", "det.png", "distance.png", "rt60.png", "noise.png", "drift.png", "time.png"} <= pictures

@@ -164,7 +164,7 @@ def test_without_sounddevice_it_names_the_extra(files, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     assert main(["listen", "--key", files.key]) == 2
     error = capsys.readouterr().err
-    assert "pip install 'airmark[listen]'" in error
+    assert "run 'reference/install listen'" in error
     assert error.count("\n") == 1
 
 

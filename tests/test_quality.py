@@ -112,5 +112,5 @@ def test_wrong_input():
 def test_missing_model_is_named_only_when_asked_for(model, monkeypatch):
     monkeypatch.setitem(sys.modules, model, None)
     assert measure(HOST, HOST, RATE).zimtohrli == 5
-    with pytest.raises(MissingExtraError, match=r"pip install 'airmark\[quality\]'"):
+    with pytest.raises(MissingExtraError, match=r"reference/install quality"):
         measure(HOST, HOST, RATE, **{model: True})

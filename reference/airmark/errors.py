@@ -9,8 +9,8 @@ class AirmarkError(Exception):
 
 
 class MissingExtraError(AirmarkError):
-    """An optional package is not installed; names the pip command that brings it."""
+    """An optional package is not installed; names the command that brings it."""
 
     def __init__(self, what: str, extra: str) -> None:
         """what: the thing asked for; extra: the optional dependency group of this distribution that brings it."""
-        super().__init__(f"{what} needs an optional package: pip install 'airmark[{extra}]'")
+        super().__init__(f"{what} needs an optional package: run 'reference/install {extra}' in the clone")

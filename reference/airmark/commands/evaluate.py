@@ -184,7 +184,7 @@ def _conditions(names: list[str] | None) -> tuple[tuple[Condition, ...], list[st
     chosen = tuple(condition for condition in CONDITIONS if not names or condition.name in names)
     if any(way.headset for condition in chosen for way in condition.ways) and not _has("webrtc_noise_gain"):
         without = [replace(c, ways=tuple(way for way in c.ways if not way.headset)) for c in chosen]
-        return tuple(without), ["a headset's voice processing is left out: pip install 'airmark[headset]'"]
+        return tuple(without), ["a headset's voice processing is left out: run 'reference/install headset'"]
     return chosen, []
 
 
@@ -214,7 +214,7 @@ def _plan(
     missing = [name for name, there in models.items() if not there]
     limits = {engine: thresholds.threshold(args.false_alarms_per_day, engine=engine) for engine in args.engine}
     if missing:
-        notes.append(f"no {' and '.join(missing)}: pip install 'airmark[quality]'")
+        notes.append(f"no {' and '.join(missing)}: run 'reference/install quality'")
     return evaluate.Plan(
         found,
         conditions,

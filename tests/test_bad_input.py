@@ -386,12 +386,10 @@ def test_a_pipe_that_nobody_reads(files: Path):
     assert b"Traceback" not in err
 
 
-def test_an_empty_pipe(files: Path):
-    done = piped("detect - --key key.json", b"", files)
+@pytest.mark.parametrize("command", ["detect - --key key.json", "embed - - --key key.json"])
+def test_an_empty_pipe(command: str, files: Path):
+    done = piped(command, b"", files)
     assert (done.returncode, done.stderr) == (2, b"airmark: error: standard input: there is no sound in it\n")
-    done = piped("embed - - --key key.json", b"", files)
-    assert done.returncode == 0
-    assert not any(done.stdout)
 
 
 @pytest.mark.parametrize(
@@ -420,3 +418,11 @@ def test_noise_on_standard_input_is_only_noise(files: Path, monkeypatch: pytest.
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
     assert main(["detect", "-", "--key", "key.json"]) == 1
     assert "no marks in 4.0 s" in capsys.readouterr().out
+
+
+def test_install_refuses_an_extra_that_is_not_there():
+    script = Path(__file__).parents[1] / "reference/install"
+    done = subprocess.run([script, "listen", "nonsense"], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("reference/install: no extra 'nonsense': there are test, quality, listen, ")
+    assert done.stderr.count("\n") == 1

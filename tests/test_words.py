@@ -164,13 +164,18 @@ def test_a_mark_that_may_move_keeps_off_those_for_words(capsys, key_file, tmp_pa
 
 
 def test_the_command_tells_the_word_and_its_answer(capsys, key_file, tmp_path):
-    status, text, _ = run(
+    status, text, error = run(
         capsys, "embed", SPEECH, tmp_path / "marked.flac", "--key", key_file, "--strength", -14,
-        *("--word", 1, 1.6, "--early", "--answer", 0.25),
+        *("--word", 1, 1.6, "--word", 5, 5.6, "--early", "--answer", 0.25),
     )  # fmt: skip
     assert status == 0
-    told = " ".join(text.replace("│", "").split())
-    assert "for the word 1.000 to 1.600 s, told 0.86 s after it at the latest" in told
+    early, whole = (line for line in text.splitlines() if "for the word" in line)
+    assert early.endswith("for the word 1.000 to 1.600 s, told 0.86 s after it at the latest")
+    assert whole.endswith("for the word 5.000 to 5.600 s, told 0.25 s after it at the latest")
+    # Of the first word only half a mark is in time: 1.024 s of it, told 0.3 s later, from wherever the sound begins.
+    assert error.count("\n") == 1
+    assert "the word at 1.000 s: only the first half of its mark is told within 0.25 s (0.28 s before" in error
+    assert "the whole mark 0.86 s after the word's end at the latest" in error
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PIPE_RATE = 48_000
 PIPE_CHANNELS = 2
-COLUMNS = ("place", "strength", "predicted score", "SNR", "Zimtohrli", "ViSQOL", "")
+COLUMNS = ("place", "strength", "predicted score", "SNR", "Zimtohrli")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -37,7 +37,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument(
         "--word", type=float, nargs=2, action="append", default=[], metavar=("START", "END"),
-        help="a wake word that headsets shall suppress: a mark starts before it, seconds",
+        help="a wake word that headsets shall suppress: a mark ends just before the word's end, seconds",
     )  # fmt: skip
     parser.add_argument(
         "--answer", type=float, metavar="S",
@@ -120,6 +120,7 @@ def _file(args: argparse.Namespace, key: Key, strength: float | None) -> int:
         )
     check_words(embedded.marks, args.word, recording.rate)
     audio.write(embedded.samples, recording, target)
+    _warn_late(embedded.marks, args.word, answer, recording.rate)
     told = [_words_of(mark, args.word, recording.rate) for mark in embedded.marks]
     if args.json:
         marks = [_as_json(mark) | {"words": words} for mark, words in zip(embedded.marks, told, strict=True)]
@@ -147,10 +148,15 @@ def _pipe(args: argparse.Namespace, key: Key, strength: float | None) -> int:
     rate = PIPE_RATE if args.rate is None else args.rate
     channels = PIPE_CHANNELS if args.channels is None else args.channels
     embedder = StreamEmbedder(key, rate, channels, strength=LIVE_DB if strength is None else strength)
-    print(f"marking {rate} Hz s16, {channels} channels; delay {embedder.delay} samples", file=sys.stderr)
     output = sys.stdout.buffer
+    heard = False
     for block in audio.raw_blocks(sys.stdin.buffer, channels, max(1, rate // 100)):
+        if not heard:
+            print(f"marking {rate} Hz s16, {channels} channels; delay {embedder.delay} samples", file=sys.stderr)
+        heard = True
         audio.raw_write(output, embedder.process(block))
+    if not heard:
+        raise AirmarkError("standard input: there is no sound in it")
     audio.raw_write(output, embedder.flush())
     print(f"{embedder.marks} marks begun", file=sys.stderr)
     return 0
@@ -168,22 +174,45 @@ def _words_of(mark: Mark, words: list[list[float]], rate: int) -> list[dict[str,
     ]
 
 
+def _warn_late(marks: list[Mark], words: list[list[float]], answer: float, rate: int) -> None:
+    """Warn of each word whose mark is told whole too late, by whoever does not decide early or needs all of it."""
+    from airmark.words import EARLY_TAIL_S, TAIL_S, covers
+
+    for start, end in words:
+        first = min(mark.time_s for mark in marks if covers(mark.time_s, (start, end), mark.samples / rate))
+        length = marks[0].samples / rate
+        whole = first + length + TAIL_S - end
+        if whole < answer + 0.001:  # what is in time is so to a sample
+            continue
+        half = first + length / 2 + EARLY_TAIL_S - end
+        when = f"{abs(half):.2f} s {'before' if half < 0 else 'after'} the word's end"
+        print(
+            f"airmark: warning: the word at {start:.3f} s: only the first half of its mark is told within {answer:g} s "
+            f"({when}, where a half is clear enough); the whole mark {whole:.2f} s after the word's end at the latest",
+            file=sys.stderr,
+        )
+
+
 def _report(marks: list[Mark], words: list[list[dict[str, float]]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*COLUMNS[:5], *(["ViSQOL"] if any(m.quality and m.quality.visqol for m in marks) else []), "")
+    table = Table(*COLUMNS, *(["ViSQOL"] if any(m.quality and m.quality.visqol for m in marks) else []))
+    lines = []
     for m, covered in zip(marks, words, strict=True):
         q = m.quality
         row = [f"{m.time_s:.3f} s", f"{m.strength_db:g} dB", f"{m.predicted_score:.1f}"]
         row += [_figure(q.snr_db, ".1f", " dB"), _figure(q.zimtohrli, ".3f")] if q else ["", ""]
         row += [_figure(q.visqol, ".2f")] if q and q.visqol else []
-        notes = (["weak: many rooms will swallow it"] if m.weak else []) + (["lowered to avoid clipping"] * m.lowered)
+        notes = (["weak, many rooms will swallow it"] if m.weak else []) + (["lowered to avoid clipping"] * m.lowered)
         for word in covered:
             after = f"told {word['told_after_s']:.2f} s after it at the latest"
             notes.append(f"for the word {word['start_s']:.3f} to {word['end_s']:.3f} s, {after}")
-        table.add_row(*row, "; ".join(notes))
+        table.add_row(*row)
+        lines += [f"mark at {m.time_s:.3f} s: {note}" for note in notes]
     Console(soft_wrap=True).print(table)
+    for line in lines:
+        print(line)
     weak = sum(m.weak for m in marks)
     print(f"{len(marks)} mark{'s' * (len(marks) != 1)}" + (f", {weak} of them weak" if weak else ""))
 

@@ -90,6 +90,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"{'another stationary host in each band':36}{'':12}{bounds['stationary_each']:8.2f}")
     for path, score in cross.items():
         print(f"on marks of {path}: {score:.2f}")
-    print("'detector' is the highest of these on the detector's own scale, which allows for the host's rank.")
+    print("'detector' is the highest of these on the detector's own scale, which allows for the host's rank:")
+    print("it alone compares with a threshold.")
     print(f"key written: {args.key} (profile {owner.name}, fingerprint {key.fingerprint})")
     return 0

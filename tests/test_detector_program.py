@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import re
 import resource
+import shutil
 import struct
+import subprocess
 import time
 from collections.abc import Callable
 from functools import cache
@@ -235,10 +237,41 @@ def test_the_core_sleeps_between_blocks(program, core: str, ticks: int):
 
 
 @emulated
-def test_without_a_file_it_ends_with_2(tmp_path: Path):
-    built(tmp_path, "m4")
-    with pytest.raises(NotRunError, match="ended with 2"):
-        run(CORES["m4"].command(tmp_path / "detector.elf"), cwd=tmp_path, timeout=60)
+@pytest.mark.parametrize(
+    ("begin", "why"),
+    [
+        (None, r'^no file "input" in this folder: 16-bit samples of 16 kHz, one channel, no header, as .*\n\Z'),
+        (b"RIFF", r'^the file "input" has a header: wanted are 16-bit samples of 16 kHz, .*\n\Z'),
+    ],
+)
+def test_a_file_that_is_missing_or_has_a_header_is_refused(tmp_path: Path, begin: bytes | None, why: str):
+    for core in ("m4", "rv32imc"):
+        folder = tmp_path / core
+        folder.mkdir()
+        built(folder, core)
+        if begin:
+            (folder / "input").write_bytes(begin + bytes(1000))
+        command = CORES[core].command(folder / "detector.elf")
+        done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (2, "")
+        assert re.search(why, done.stdout)
+
+
+def test_the_host_refuses_sound_with_a_header(tmp_path: Path):
+    program = tmp_path / "detector"
+    run(["gcc", *FOR_HOST, PROGRAM, PORT / "host.c", *sorted(LIBRARY.glob("*.c")), "-o", program])
+
+    def says(sound: bytes) -> tuple[int, str, str]:
+        done = subprocess.run([program], input=sound, capture_output=True, timeout=60, check=False)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    for begin in (b"RIFF", b"RF64", b"fLaC", b"OggS"):
+        status, out, error = says(begin + bytes(1000))
+        assert (status, out, error.count("\n")) == (2, "", 1)
+        assert error.startswith("standard input has a header: wanted are 16-bit samples of 16 kHz, ")
+    for sound in (b"", b"RI", b"\0\0RIFF"):
+        status, out, error = says(sound)
+        assert (status, error, out.splitlines()[-1]) == (0, "", end(len(sound) // 2))
 
 
 def test_lines_hold_all_of_a_detection():
@@ -251,6 +284,7 @@ def test_lines_hold_all_of_a_detection():
 # Gaps, on this computer
 
 
+FOR_HOST = ("-std=c99", "-O1", f"-I{LIBRARY}", f"-I{PORT}", '-DDETECTOR_KEYS="demo_key.h"')
 Scripted = Callable[[list[Pcm | int]], list[str]]
 
 
@@ -358,22 +392,33 @@ def test_dropped_candidates_are_counted_over_all(tmp_path: Path):
 # Keys
 
 
-def check(folder: Path, *options: str) -> None:
-    """Let the compiler read the program with the headers of a folder."""
-    run(["gcc", "-std=c99", "-fsyntax-only", f"-I{LIBRARY}", f"-I{PORT}", f"-I{folder}", *options, PROGRAM])
+def copy_of(program: Path, folder: Path) -> Path:
+    """The program somewhere else, with what it includes of its folder, but for the keys."""
+    for path in (program, program.with_name("line.h"), program.with_name("detector_keys.h")):
+        shutil.copy(path, folder)
+    return folder / program.name
 
 
-def test_a_missing_key_is_told_with_what_makes_it(tmp_path: Path):
-    with pytest.raises(NotRunError, match=r"run 'airmark export KEY.json keys.h' and put keys.h on the include path"):
-        check(tmp_path)
+def check(program: Path, *options: str) -> None:
+    """Let the compiler read it."""
+    run(["gcc", "-std=c99", "-fsyntax-only", f"-I{LIBRARY}", f"-I{PORT}", *options, program])
+
+
+@pytest.mark.parametrize("program", [PROGRAM, PROGRAM.with_name("headset.c")], ids=lambda path: path.stem)
+@pytest.mark.parametrize("options", [(), ('-DDETECTOR_KEYS="mine.h"',)], ids=["keys.h", "DETECTOR_KEYS"])
+def test_a_missing_key_is_told_with_what_makes_it(program: Path, options: tuple[str, ...], tmp_path: Path):
+    wanted = r"keys.h, or what DETECTOR_KEYS names, is not on the include path: 'airmark export KEY.json keys.h'"
+    with pytest.raises(NotRunError, match=wanted) as told:
+        check(copy_of(program, tmp_path), *options)
+    assert "fatal error" not in str(told.value)
 
 
 def test_takes_the_header_that_export_writes(tmp_path: Path):
+    program = copy_of(PROGRAM, tmp_path)
     (tmp_path / "keys.h").write_text(header([key()]), "utf-8")
-    check(tmp_path, "-Wall", "-Wextra", "-Werror")
-    (tmp_path / "other.h").write_text(header([key()]), "utf-8")
-    (tmp_path / "keys.h").unlink()
-    check(tmp_path, '-DDETECTOR_KEYS="other.h"')
+    check(program, "-Wall", "-Wextra", "-Werror")
+    (tmp_path / "keys.h").rename(tmp_path / "other.h")
+    check(program, '-DDETECTOR_KEYS="other.h"')
 
 
 def test_the_key_that_ships_is_public_and_whole():

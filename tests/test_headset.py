@@ -5,6 +5,7 @@ Skipped where a cross compiler or an emulator is missing, unless the environment
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from collections.abc import Callable
@@ -23,13 +24,16 @@ from airmark.embedder import embed
 from airmark.fixed.detector import FixedDetector, RawDetection, key_columns
 from airmark.gate import Gate, GateConfig, Told, Verdict, Word
 from airmark.keys import Key
+from airmark.thresholds import threshold
 from airmark.version import __version__
 from airmark.words import place_for_word
-from cores import CORES, LIBRARY, PORT, ROOT, Build, emulated, key_of, run
+from cores import CORES, LIBRARY, PORT, ROOT, Build, NotRunError, emulated, key_of, run
 
 PROGRAM = ROOT / "firmware/src/headset.c"
 DEMO_KEY = ROOT / "firmware/src/demo_key.h"
 RATE, WAIT, PIECE, AWAKE = 16_000, 8_000, 160, 32_000
+THRESHOLD = 1364
+"""One false alarm a day."""
 MARKED = (3.2, 3.8), (6.9, 7.6)
 """Words of a broadcast, seconds, each with a mark placed for it."""
 LIVE = (0.5, 1.1), (5.0, 5.5)
@@ -62,7 +66,7 @@ def heard() -> tuple[Pcm, tuple[Word, ...]]:
 
 
 def told(samples: Pcm, early: bool) -> list[RawDetection]:
-    columns, options = [key_columns(key())], {"early": early, "threshold_q8": 1617}
+    columns, options = [key_columns(key())], {"early": early, "threshold_q8": THRESHOLD}
     if not is_built("c"):
         return FixedDetector(columns, RATE, **options).push(samples)
     from airmark.native import NativeDetector
@@ -73,9 +77,9 @@ def told(samples: Pcm, early: bool) -> list[RawDetection]:
 def expected(samples: Pcm, words: tuple[Word, ...], early: bool = True) -> list[str]:
     """The lines, by the gate in Python."""
     gate, marks = Gate(GateConfig(RATE, WAIT)), told(samples, early)
-    lines = [f"headset airmark={__version__} rate={RATE} keys=1 wait={WAIT}"]
+    lines = [f"headset airmark={__version__} rate={RATE} keys=1 threshold={THRESHOLD / 256:.3f} wait={WAIT}"]
     to_come, waiting, awake = list(words), [], 0
-    for now in range(PIECE, len(samples) + 1, PIECE):
+    for now in (*range(PIECE, len(samples) + 1, PIECE), len(samples)):
         while marks and marks[0].at <= now:
             mark = marks.pop(0)
             gate.mark(Told(*mark[:5]), mark.at)
@@ -99,6 +103,10 @@ def expected(samples: Pcm, words: tuple[Word, ...], early: bool = True) -> list[
         if awake and now >= awake:
             awake = 0
             lines.append("led off")
+    for word in waiting:
+        lines += ["led on"] * (now >= awake)
+        lines.append(f"wake start={word.start} limited=1 heard={now}")
+        awake = now + AWAKE
     return [*lines, f"end samples={len(samples)} lost=0"]
 
 
@@ -170,14 +178,17 @@ def test_of_too_many_waiting_words_the_oldest_wakes(program):
     assert sum(line.startswith("wake") for line in lines) == len(words)
 
 
-# Gaps, on this computer
+# On this computer
 
 
 @pytest.fixture(scope="module")
 def scripted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[Pcm | int]], list[str]]:
     """What runs the program with a port that does as it is told: arrays are blocks, numbers are samples lost."""
-    folder = tmp_path_factory.mktemp("scripted")
-    (folder / "words.h").write_text(table(heard()[1]), "utf-8")
+    return scripted_with(tmp_path_factory.mktemp("scripted"), heard()[1])
+
+
+def scripted_with(folder: Path, words: tuple[Word, ...]) -> Callable[[list[Pcm | int]], list[str]]:
+    (folder / "words.h").write_text(table(words), "utf-8")
     sources = [PROGRAM, Path(__file__).parent / "detector/scripted.c", *sorted(LIBRARY.glob("*.c"))]
     options = ("-std=c99", "-O1", "-g", "-fsanitize=undefined", "-fno-sanitize-recover", f"-I{LIBRARY}", f"-I{PORT}")
     macros = ('-DDETECTOR_KEYS="demo_key.h"', f'-DHEADSET_WORDS="{folder}/words.h"')
@@ -225,10 +236,54 @@ def test_after_a_long_gap_the_numbers_go_on_and_words_wake(scripted):
     assert verdicts == [["wake", starts[0]], ["wake", starts[1]], ["wake", starts[2]], ["suppress", starts[3]]]
 
 
+def test_words_that_the_gate_refuses_or_that_wait_where_the_sound_ends_wake(tmp_path: Path):
+    bad, *good = words = (Word(900, 100, 800), Word(100, 1_000, 1_000), Word(200, 1_900, 1_990))
+    lines = scripted_with(tmp_path, words)([np.zeros(2_000, "<i2")])
+    assert lines == [
+        expected(np.zeros(0, "<i2"), ())[0],
+        f"word start={bad.start} end={bad.end} heard=800",
+        "headset: refused: a word that does not end after its start, or was reported before its end",
+        "led on",
+        f"wake start={bad.start} limited=0 heard=800",
+        "word start=100 end=1000 heard=1120",
+        "word start=200 end=1900 heard=2000",
+        *(f"wake start={word.start} limited=1 heard=2000" for word in good),
+        "end samples=2000 lost=0",
+    ]
+
+
+# Macros
+
+
+STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-pedantic", "-Werror")
+
+
+def check(*options: str) -> None:
+    """Let the compiler read the program."""
+    run(["gcc", *STRICT, f"-I{LIBRARY}", f"-I{PORT}", *options, "-fsyntax-only", PROGRAM])
+
+
+def test_the_threshold_is_one_false_alarm_a_day_for_the_keys_there_are():
+    rows = re.findall(r"KEYS <= (\d+) +\? (\d+)", PROGRAM.read_text("utf-8"))
+    (rest,) = re.findall(r"^ +: (\d+)\)$", PROGRAM.read_text("utf-8"), re.MULTILINE)
+    assert [keys for keys, _ in rows] == ["1", "2", "4", "8", "16", "64"]
+    for keys, q8 in (*rows, (255, rest)):
+        assert int(q8) == math.ceil(256 * threshold(1.0, int(keys), "c"))
+    assert int(rows[0][1]) == THRESHOLD
+
+
+@pytest.mark.parametrize("macro", ["HEADSET_WAIT=-5", "HEADSET_WAIT=5000000000"])
+def test_a_wait_that_is_none_does_not_compile(macro: str):
+    with pytest.raises(NotRunError, match="HEADSET_WAIT is a number of samples, 0 to 4294967295"):
+        check('-DDETECTOR_KEYS="demo_key.h"', f"-D{macro}")
+
+
+def test_takes_a_threshold():
+    check('-DDETECTOR_KEYS="demo_key.h"', "-DHEADSET_THRESHOLD_Q8=1617", "-DHEADSET_WAIT=0")
+
+
 def test_the_table_is_where_the_program_says_it(tmp_path: Path):
     """It compiles with warnings as errors, with and without one."""
     (tmp_path / "words.h").write_text(table(heard()[1]), "utf-8")
-    strict = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-pedantic", "-Werror")
     for more in ([], ['-DHEADSET_WORDS="words.h"']):
-        folders = (f"-I{LIBRARY}", f"-I{PORT}", f"-I{tmp_path}")
-        run(["gcc", *strict, *folders, '-DDETECTOR_KEYS="demo_key.h"', *more, "-fsyntax-only", PROGRAM])
+        check('-DDETECTOR_KEYS="demo_key.h"', f"-I{tmp_path}", *more)

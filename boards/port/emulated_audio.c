@@ -1,7 +1,7 @@
 /*
  * The microphone of QEMU's cores: a timer's interrupt takes the place of DMA's, and a file that of sound, "input" in the
- * emulator's working folder: 16-bit samples, little-endian, of the rate that the program asks for. The whole path from
- * interrupt to task is that of a board.
+ * emulator's working folder: 16-bit samples, little-endian, of 16 kHz. The whole path from interrupt to task is that of a
+ * board. Where there is no such file, or one with a header, the emulator ends with status 2.
  *
  * This microphone has no clock of its own: where there is no room for a block it waits. So a slow computer loses nothing,
  * and the detections are the same each time. With PORT_AUDIO_TICKS, the timer's ticks from a block to the next, it does not
@@ -13,6 +13,7 @@
 #include "audio.h"
 #include "board.h"
 #include "emulated_timer.h"
+#include "header.h"
 #include "port.h"
 
 #ifndef PORT_AUDIO_FIFO
@@ -24,6 +25,7 @@
 #define WAITS true
 #define PORT_AUDIO_TICKS 2000u /* 0.2 ms at most */
 #endif
+#define RATE 16000u
 #define BLOCK 160 /* samples that an interrupt brings */
 
 static int16_t fifo_samples[PORT_AUDIO_FIFO];
@@ -48,7 +50,7 @@ void port_timer_interrupt(void)
 bool port_audio_start(uint32_t rate)
 {
     file = sys_semihost_open("input", SH_OPEN_R_B);
-    if (rate == 0 || file < 0 || airmark_fifo_init(&fifo, fifo_samples, PORT_AUDIO_FIFO) != AIRMARK_OK) {
+    if (rate != RATE || file < 0 || airmark_fifo_init(&fifo, fifo_samples, PORT_AUDIO_FIFO) != AIRMARK_OK) {
         return false;
     }
     port_timer_start(PORT_AUDIO_TICKS);
@@ -85,7 +87,20 @@ void port_led(bool on)
     port_write(lines[on], on ? 7 : 8);
 }
 
+static int refuse(const char *line)
+{
+    port_write(line, strlen(line));
+    return 2;
+}
+
 int main(void)
 {
-    return port_start() ? port_main() : 2;
+    char begin[PORT_HEADER];
+    if (!port_start()) {
+        return refuse("no file \"input\" in this folder: " PORT_RAW "\n");
+    }
+    if (port_read(begin, sizeof begin) && port_has_header(begin)) {
+        return refuse("the file \"input\" has a header: wanted are " PORT_RAW "\n");
+    }
+    return port_main();
 }

@@ -1,9 +1,13 @@
-/* The port for a computer with an operating system: standard input takes the place of the microphone, 16-bit samples. */
+/*
+ * The port for a computer with an operating system: standard input takes the place of the microphone, 16-bit samples. Where
+ * it begins with a header the program ends with status 2.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "audio.h"
 #include "board.h"
+#include "header.h"
 
 #define PIECE 160
 
@@ -12,7 +16,12 @@ static size_t first, count; /* samples of it that are not given back yet */
 
 bool port_audio_start(uint32_t rate)
 {
-    return rate != 0;
+    count = fread(piece, sizeof piece[0], PIECE, stdin);
+    if (count * sizeof piece[0] >= PORT_HEADER && port_has_header(piece)) {
+        fputs("standard input has a header: wanted are " PORT_RAW "\n", stderr);
+        exit(2);
+    }
+    return rate == 16000;
 }
 
 uint32_t port_audio_read(const int16_t **samples, uint32_t *lost)

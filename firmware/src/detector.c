@@ -23,17 +23,8 @@
 #include "airmark.h"
 #include "audio.h"
 #include "board.h"
+#include "detector_keys.h"
 #include "line.h"
-
-#ifndef DETECTOR_KEYS
-#ifdef __has_include
-#if !__has_include("keys.h")
-#error "detector: no keys: run 'airmark export KEY.json keys.h' and put keys.h on the include path, or set DETECTOR_KEYS"
-#endif
-#endif
-#define DETECTOR_KEYS "keys.h"
-#endif
-#include DETECTOR_KEYS
 
 #ifndef DETECTOR_EARLY
 #define DETECTOR_EARLY 0

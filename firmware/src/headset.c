@@ -3,16 +3,16 @@
  * engine: a word that is part of a marked broadcast is suppressed, any other wakes.
  *
  * The stand-in, wake_word() below, is what a product replaces by its engine. It has no ears: it takes the words of a table,
- * the header that -DHEADSET_WORDS='"words.h"' names, with
+ * the header that -DHEADSET_WORDS='"words.h"' names (PlatformIO does where there is a words.h beside this file), with
  *
  *     static const airmark_gate_word_t headset_words[] = {{start, end, reported}, ...};    in the order of `reported`
  *
- * or, without one, says every 5 s that the last 0.6 s were a word: play marked sound to the board and see them suppressed.
- * The keys come from a header as for detector.c.
+ * or, without one, says every 5 s that the last 0.6 s were a word: play sound that is marked throughout to the board, and
+ * see them suppressed. The keys come from a header as for detector.c. boards/README.md has an example of all that.
  *
  * Output, lines of a word and fields; numbers are samples:
  *
- *     headset airmark=0.1.0 rate=16000 keys=1 wait=8000
+ *     headset airmark=0.1.0 rate=16000 keys=1 threshold=5.328 wait=8000
  *     mark sample=32741 key=0 early=1 heard=53419       heard: when it was told, and so with words and answers
  *     word start=48000 end=57600 heard=57600
  *     suppress start=48000 mark=32741 heard=57600       the answer for that word; or
@@ -20,20 +20,19 @@
  *     lost sample=51200 count=160
  *     end samples=96000 lost=0                          only where the sound can end
  *
+ * A word that the gate refuses wakes too, after a line that says why. Words that wait where the sound ends wake there.
  * The lamp is lit while the headset is awake, two seconds from each wake on.
  *
- * Macros: HEADSET_WAIT, samples after a word's end until it wakes at the latest; HEADSET_EARLY 0: tell whole marks only.
+ * Macros: HEADSET_WAIT, samples after a word's end until it wakes at the latest; HEADSET_EARLY 0: tell whole marks only;
+ * HEADSET_THRESHOLD_Q8, the lowest score of a mark. Without it that is one false alarm a day, all keys together: a false
+ * mark does harm only where it meets a word.
  */
 #include "airmark.h"
 #include "airmark_gate.h"
 #include "audio.h"
 #include "board.h"
+#include "detector_keys.h"
 #include "line.h"
-
-#ifndef DETECTOR_KEYS
-#define DETECTOR_KEYS "keys.h"
-#endif
-#include DETECTOR_KEYS
 
 #ifndef HEADSET_EARLY
 #define HEADSET_EARLY 1
@@ -41,9 +40,22 @@
 #ifndef HEADSET_WAIT
 #define HEADSET_WAIT 8000
 #endif
+#if HEADSET_WAIT < 0 || HEADSET_WAIT > 0xFFFFFFFF
+#error "headset: HEADSET_WAIT is a number of samples, 0 to 4294967295"
+#endif
 
 #define RATE 16000u
 #define KEYS (sizeof airmark_keys / sizeof airmark_keys[0])
+#ifndef HEADSET_THRESHOLD_Q8
+#define HEADSET_THRESHOLD_Q8 \
+    (KEYS <= 1    ? 1364 \
+     : KEYS <= 2  ? 1396 \
+     : KEYS <= 4  ? 1427 \
+     : KEYS <= 8  ? 1458 \
+     : KEYS <= 16 ? 1488 \
+     : KEYS <= 64 ? 1546 \
+                  : 1602)
+#endif
 #define PIECE 160u           /* samples: 10 ms */
 #define DECIDED (96u * 256u) /* samples after which it has decided on all it heard */
 #define AWAKE (2u * RATE)
@@ -106,7 +118,11 @@ static void wake(const airmark_gate_word_t *word, bool limited)
 static bool answer(const airmark_gate_word_t *word)
 {
     airmark_gate_answer_t given;
-    if (airmark_gate_ask(&gate, word, &given) != AIRMARK_GATE_OK) {
+    const airmark_gate_status_t status = airmark_gate_ask(&gate, word, &given);
+    if (status != AIRMARK_GATE_OK) {
+        text("headset: refused: ");
+        text(airmark_gate_status_text(status));
+        end_line();
         wake(word, false); /* whatever is wrong: a headset that sleeps on is worse */
         return true;
     }
@@ -162,6 +178,16 @@ static void look(void)
         awake = 0;
         port_led(false);
     }
+}
+
+/* No mark comes any more. */
+static void look_last(void)
+{
+    look();
+    for (uint32_t i = 0; i < words; i++) {
+        wake(&waiting[i], true);
+    }
+    words = 0;
 }
 
 static void push(const int16_t *samples, uint32_t count)
@@ -223,6 +249,7 @@ int port_main(void)
     airmark_gate_config_t gate_config = AIRMARK_GATE_CONFIG(RATE, HEADSET_WAIT);
     airmark_status_t status;
     config.early = HEADSET_EARLY;
+    config.threshold_q8 = HEADSET_THRESHOLD_Q8;
     status = begin();
     if (status != AIRMARK_OK || airmark_gate_init(&gate, &gate_config, now) != AIRMARK_GATE_OK) {
         text("headset: the configuration has ");
@@ -238,6 +265,7 @@ int port_main(void)
     text("headset airmark=" AIRMARK_VERSION);
     field(" rate=", RATE);
     field(" keys=", KEYS);
+    decimal(" threshold=", config.threshold_q8, 256, 3);
     field(" wait=", HEADSET_WAIT);
     end_line();
     for (;;) {
@@ -254,6 +282,7 @@ int port_main(void)
             break;
         }
     }
+    look_last();
     field("end samples=", now);
     field(" lost=", lost);
     end_line();

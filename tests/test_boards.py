@@ -13,11 +13,15 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from airmark import demo
+from airmark.keysearch import generate
 from cores import CORES
 
 TOP = Path(__file__).parents[1]
@@ -78,7 +82,7 @@ def tool(name: str) -> Any:
 
 def copy(folder: Path) -> Path:
     """What boards/run needs of the clone, somewhere else, to be changed."""
-    ignored = shutil.ignore_patterns(".pio", "__pycache__")
+    ignored = shutil.ignore_patterns(".pio", "__pycache__", "keys.h", "words.h", "input")
     for part in ("boards", "firmware", "tests/vectors"):
         shutil.copytree(TOP / part, folder / part, ignore=ignored)
     return folder
@@ -281,9 +285,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy(tmp_path_factory.mktemp("project")) / "firmware"
 
 
-def pio(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def pio(project: Path, *arguments: str, flags: str = "") -> subprocess.CompletedProcess[str]:
     """A command in the project, without any settings of the user's."""
-    home = {"HOME": str(project), "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no"}
+    home = {"HOME": str(project), "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no", "PLATFORMIO_BUILD_FLAGS": flags}
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PLATFORMIO_")} | home
     command = [sys.executable, "-m", "platformio", *arguments]
     options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": 600}
@@ -315,6 +319,59 @@ def test_pio_run_builds_and_runs_the_program_that_is_named(project: Path):
     done = pio(project, "run", "-e", "rv32imc", "-t", "bench", "-t", "exec")
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^most \d+ instructions a second$", done.stdout, re.MULTILINE)
+
+
+def shell(commands: str, folder: Path) -> None:
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    subprocess.run(["sh", "-ec", commands], cwd=folder, env=environment, capture_output=True, check=True, timeout=120)
+
+
+@emulated
+def test_the_headset_of_the_boards_page_says_what_the_page_shows(project: Path):
+    """Its commands, in their order, with the key that the demo makes, which is demo_key.h's."""
+    page = (TOP / "boards/README.md").read_text("utf-8")
+    section = page.split("## A headset that sleeps on\n")[1].split("\n## ")[0]
+    make, words, run_it, shown = (
+        textwrap.dedent(block) for block in re.findall(r"(?:^    .*\n)+", section, re.MULTILINE)
+    )
+    top = project.parent
+    (top / "reference/airmark").mkdir(parents=True)
+    (top / "reference/airmark/data").symlink_to(TOP / "reference/airmark/data")
+    (top / "airmark-demo").mkdir()
+    generate(rng=np.random.default_rng(demo.SEED)).save(top / "airmark-demo/key.json")
+    shell(make, project)
+    (project / "src/words.h").write_text(words, "utf-8")
+    try:
+        done = pio(project, *run_it.split()[1:])
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert shown in done.stdout
+        assert "Keys: src/demo_key.h, which is public: no src/keys.h\n" in done.stdout
+        # A key of one's own, and macros as the page gives them.
+        key, flags = top / "own.json", re.findall(r'`PLATFORMIO_BUILD_FLAGS="([^"]+)"`', section)
+        shell(f"airmark keygen {key} && airmark export {key} src/keys.h", project)
+        done = pio(project, *run_it.split()[1:], flags=flags[0])
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Keys: src/keys.h\n" in done.stdout
+        assert "threshold=6.316 wait=4800\n" in done.stdout
+        assert "wake start=51200 limited=1 heard=65600\n" in done.stdout
+        (project / "input").unlink()
+        done = pio(project, *run_it.split()[1:])
+        assert done.returncode == 1
+        assert 'no file "input" in this folder: ' in done.stdout
+    finally:
+        for name in ("words.h", "keys.h"):
+            (project / "src" / name).unlink(missing_ok=True)
+
+
+def test_git_ignores_keys_and_what_the_boards_page_makes():
+    secret = ["secret.json", "keys.h", "firmware/src/keys.h", "firmware/secret.json"]
+    made = [f"firmware/{name}" for name in ("input", "heard.raw", "safe.flac", "src/words.h")]
+    command = ["git", "check-ignore", "--no-index", "--stdin"]
+    given = "\n".join([*secret, *made, "firmware/lib/airmark/examples/Detector/keys.h", "firmware/src/demo_key.h"])
+    done = subprocess.run(command, cwd=TOP, input=given, capture_output=True, text=True, check=False)
+    if "not a git repository" in done.stderr:
+        pytest.skip("not a clone")
+    assert done.stdout.splitlines() == [*secret, *made]
 
 
 @emulated

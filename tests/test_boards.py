@@ -486,6 +486,16 @@ def test_environments_name_what_exists(name: str):
         assert (PORT / file).exists(), file
 
 
+def test_platforms_are_pinned_but_for_those_the_page_names():
+    unpinned = {name for name, options in REAL.items() if not re.search(r"@\d+\.\d+\.\d+$", options["platform"])}
+    assert unpinned == {"nrf52840_dk", "nrf5340dk", "rpipico2"}
+    page = " ".join((TOP / "boards/README.md").read_text("utf-8").split())
+    assert "Not pinned are `nordicnrf52` for Zephyr," in page
+    for name in ("esp32-s3-devkitc-1", "esp32-c3-devkitm-1"):
+        platform, version = REAL[name]["platform"].split("@")
+        assert f"`{platform}` {version} has ESP-IDF 5.4" in page
+
+
 def test_ports_define_what_programs_call():
     """What cannot be linked here has all the functions, each once."""
     for name, options in REAL.items():

@@ -394,7 +394,7 @@ def test_dropped_candidates_are_counted_over_all(tmp_path: Path):
 
 def copy_of(program: Path, folder: Path) -> Path:
     """The program somewhere else, with what it includes of its folder, but for the keys."""
-    for path in (program, program.with_name("line.h"), program.with_name("detector_keys.h")):
+    for path in (program, *map(program.with_name, ("line.h", "stream.h", "detector_keys.h"))):
         shutil.copy(path, folder)
     return folder / program.name
 

@@ -172,8 +172,8 @@ def test_of_too_many_waiting_words_the_oldest_wakes(program):
     words = tuple(Word(100 * i, 100 * i + 900, 1_600) for i in range(6))
     lines = program(samples, words)
     assert [line for line in lines if line.startswith("wake")][:2] == [
-        "wake start=0 limited=0 heard=1600",
-        "wake start=100 limited=0 heard=1600",
+        "wake start=0 limited=1 heard=1600",
+        "wake start=100 limited=1 heard=1600",
     ]
     assert sum(line.startswith("wake") for line in lines) == len(words)
 

@@ -8,23 +8,20 @@
  *
  *     detector airmark=0.1.0 rate=16000 keys=1 threshold=6.316
  *     detection sample=48123 seconds=3.007 score=8.211 drift_ppm=-12.31 key=0 early=0
- *     lost sample=51200 count=160        samples that the board could not take, and where; see below
+ *     lost sample=51200 count=160        samples that the board could not take, and where; see stream.h
  *     dropped count=1                    candidates that the detector could not look at in time, in all, when it changes
  *     end samples=96000 lost=0 dropped=0 only where the sound can end
  *
  * The lamp is lit for a second from each detection on. Score and drift are rounded; both can be had back, as they are
  * multiples of 1/256 and 1/16.
  *
- * Where samples are lost the detector gets zeros in their place, so that its sample numbers stay true, but no more than it
- * takes to decide on all it has heard; from there on it begins anew at the first sample after the gap.
- *
  * Macros: DETECTOR_EARLY 1: tell a mark from its first half too; DETECTOR_THRESHOLD_Q8, the lowest score told.
  */
 #include "airmark.h"
-#include "audio.h"
 #include "board.h"
 #include "detector_keys.h"
 #include "line.h"
+#include "stream.h"
 
 #ifndef DETECTOR_EARLY
 #define DETECTOR_EARLY 0
@@ -33,16 +30,11 @@
 #define DETECTOR_THRESHOLD_Q8 AIRMARK_DEFAULT_THRESHOLD_Q8
 #endif
 
-#define RATE 16000u
 #define KEYS (sizeof airmark_keys / sizeof airmark_keys[0])
-#define PIECE 160u           /* samples pushed before their place is given back: 10 ms */
-#define DECIDED (96u * 256u) /* samples after which it has decided on all it heard: as Detector.flush in Python */
-#define LIT RATE             /* samples */
+#define LIT RATE /* samples */
 
 static airmark_t detector;
 static airmark_config_t config = AIRMARK_CONFIG(RATE, airmark_keys, (uint8_t)KEYS);
-static uint64_t now;             /* number of the next sample */
-static uint64_t lost;            /* in all */
 static uint32_t lit;             /* samples until the lamp goes out */
 static uint32_t dropped;         /* in all */
 static uint16_t dropped_by_this; /* since the detector began anew */
@@ -101,26 +93,6 @@ static airmark_status_t begin(void)
     return airmark_init(&detector, &config);
 }
 
-static void skip(uint32_t count)
-{
-    static const int16_t silence[PIECE];
-    uint32_t zeros = count < DECIDED ? count : DECIDED;
-    field("lost sample=", now);
-    field(" count=", count);
-    end_line();
-    lost += count;
-    count -= zeros;
-    while (zeros) {
-        const uint32_t piece = zeros < PIECE ? zeros : PIECE;
-        push(silence, piece);
-        zeros -= piece;
-    }
-    if (count) {
-        now += count;
-        (void)begin(); /* with a configuration that was good before */
-    }
-}
-
 int port_main(void)
 {
     airmark_status_t status;
@@ -143,20 +115,7 @@ int port_main(void)
     field(" keys=", KEYS);
     decimal(" threshold=", config.threshold_q8, 256, 3);
     end_line();
-    for (;;) {
-        const int16_t *samples;
-        uint32_t gap;
-        uint32_t count = port_audio_read(&samples, &gap);
-        if (gap) {
-            skip(gap);
-        } else if (count) {
-            count = count < PIECE ? count : PIECE;
-            push(samples, count);
-            port_audio_done(count);
-        } else {
-            break;
-        }
-    }
+    stream();
     field("end samples=", now);
     field(" lost=", lost);
     field(" dropped=", dropped);

@@ -29,10 +29,10 @@
  */
 #include "airmark.h"
 #include "airmark_gate.h"
-#include "audio.h"
 #include "board.h"
 #include "detector_keys.h"
 #include "line.h"
+#include "stream.h"
 
 #ifndef HEADSET_EARLY
 #define HEADSET_EARLY 1
@@ -44,7 +44,6 @@
 #error "headset: HEADSET_WAIT is a number of samples, 0 to 4294967295"
 #endif
 
-#define RATE 16000u
 #define KEYS (sizeof airmark_keys / sizeof airmark_keys[0])
 #ifndef HEADSET_THRESHOLD_Q8
 #define HEADSET_THRESHOLD_Q8 \
@@ -56,8 +55,6 @@
      : KEYS <= 64 ? 1546 \
                   : 1602)
 #endif
-#define PIECE 160u           /* samples: 10 ms */
-#define DECIDED (96u * 256u) /* samples after which it has decided on all it heard */
 #define AWAKE (2u * RATE)
 #define WAITING 4u           /* words that may wait for their answer; of more the oldest wakes */
 
@@ -66,8 +63,6 @@ static airmark_config_t config = AIRMARK_CONFIG(RATE, airmark_keys, (uint8_t)KEY
 static airmark_gate_t gate;
 static airmark_gate_word_t waiting[WAITING];
 static uint32_t words; /* that wait */
-static uint64_t now;   /* number of the next sample */
-static uint64_t lost;  /* in all */
 static uint64_t awake; /* until then */
 
 /* ---- the stand-in for a wake-word engine ---- */
@@ -157,7 +152,7 @@ static void hear_word(void)
         field(" heard=", word.reported);
         end_line();
         if (words == WAITING) {
-            wake(&waiting[0], false);
+            wake(&waiting[0], true);
             words--;
             for (uint32_t i = 0; i < words; i++) {
                 waiting[i] = waiting[i + 1u];
@@ -219,41 +214,21 @@ static void push(const int16_t *samples, uint32_t count)
 static airmark_status_t begin(void)
 {
     config.first_sample = now;
+    (void)airmark_gate_heard(&gate, now); /* its numbers go on, so it need not know why */
     return airmark_init(&detector, &config);
-}
-
-/* Zeros in place of what was lost, as in detector.c. The numbers go on, so the gate need not know. */
-static void skip(uint32_t count)
-{
-    static const int16_t silence[PIECE];
-    uint32_t zeros = count < DECIDED ? count : DECIDED;
-    field("lost sample=", now);
-    field(" count=", count);
-    end_line();
-    lost += count;
-    count -= zeros;
-    while (zeros) {
-        const uint32_t piece = zeros < PIECE ? zeros : PIECE;
-        push(silence, piece);
-        zeros -= piece;
-    }
-    if (count) {
-        now += count;
-        (void)begin(); /* with a configuration that was good before */
-        (void)airmark_gate_heard(&gate, now);
-    }
 }
 
 int port_main(void)
 {
     airmark_gate_config_t gate_config = AIRMARK_GATE_CONFIG(RATE, HEADSET_WAIT);
+    const airmark_gate_status_t gate_status = airmark_gate_init(&gate, &gate_config, now);
     airmark_status_t status;
     config.early = HEADSET_EARLY;
     config.threshold_q8 = HEADSET_THRESHOLD_Q8;
     status = begin();
-    if (status != AIRMARK_OK || airmark_gate_init(&gate, &gate_config, now) != AIRMARK_GATE_OK) {
+    if (status != AIRMARK_OK || gate_status != AIRMARK_GATE_OK) {
         text("headset: the configuration has ");
-        text(airmark_status_text(status));
+        text(status != AIRMARK_OK ? airmark_status_text(status) : airmark_gate_status_text(gate_status));
         end_line();
         return 1;
     }
@@ -268,20 +243,7 @@ int port_main(void)
     decimal(" threshold=", config.threshold_q8, 256, 3);
     field(" wait=", HEADSET_WAIT);
     end_line();
-    for (;;) {
-        const int16_t *samples;
-        uint32_t gap;
-        uint32_t count = port_audio_read(&samples, &gap);
-        if (gap) {
-            skip(gap);
-        } else if (count) {
-            count = count < PIECE ? count : PIECE;
-            push(samples, count);
-            port_audio_done(count);
-        } else {
-            break;
-        }
-    }
+    stream();
     look_last();
     field("end samples=", now);
     field(" lost=", lost);

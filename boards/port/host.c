@@ -18,7 +18,7 @@ bool port_audio_start(uint32_t rate)
 {
     count = fread(piece, sizeof piece[0], PIECE, stdin);
     if (count * sizeof piece[0] >= PORT_HEADER && port_has_header(piece)) {
-        fputs("standard input has a header: wanted are " PORT_RAW "\n", stderr);
+        (void)fputs("standard input has a header: wanted are " PORT_RAW "\n", stderr);
         exit(2);
     }
     return rate == 16000;

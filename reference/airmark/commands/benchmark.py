@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airmark.errors import AirmarkError
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from airmark.keys import Key
     from airmark.null import Event, Fit, Heard
 
@@ -210,19 +212,10 @@ def run_null(args: argparse.Namespace) -> int:
 
 def run_profiles(args: argparse.Namespace) -> int:
     """Search for a better profile; returns 0."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
     from airmark import folder, masking, materials, profilesearch, thresholds
     from airmark.version import __version__
 
-    _check("--trials", args.trials, 1, 1_000_000)
-    _check("--seed", args.seed, 0, 2**63 - 1)
-    _check("--jobs", args.jobs, -1, 100_000)
-    if args.jobs == 0:
-        raise AirmarkError("--jobs 0: give a number, or -1 for all processors")
-    if not args.rt60_max > 0:
-        raise AirmarkError(f"--rt60-max {args.rt60_max:g}: give seconds, such as 1.3")
+    _check_trials(args)
     strength = profilesearch.STRENGTH_DB if args.strength is None else args.strength
     if not masking.QUIETEST_DB <= strength <= masking.LOUDEST_DB:
         raise AirmarkError(f"--strength {strength:g}: give {masking.QUIETEST_DB:g} to {masking.LOUDEST_DB:g} dB")
@@ -230,13 +223,10 @@ def run_profiles(args: argparse.Namespace) -> int:
     found = materials.gather(args.audio, args.rirs, args.noise, args.rt60_max)
     search = profilesearch.Search(found, variants, args.trials, strength, args.seed)
     started = time.monotonic()
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with ExitStack() as stack:
         # Before the work, so that a folder that can't be written is told at once.
         part, put = stack.enter_context(folder.results(args.out, PROFILES, args.force)) if args.out else (None, None)
-        bar = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
-        stack.enter_context(bar)
+        bar = stack.enter_context(_progress())
         task = bar.add_task("trials", total=args.trials)
         heard = profilesearch.run(search, args.jobs, lambda: bar.advance(task))
         result = {
@@ -251,12 +241,10 @@ def run_profiles(args: argparse.Namespace) -> int:
             "variants": profilesearch.summary(search, heard),
         }
         if part is not None and put is not None:
-            try:
+            with _told_where(args.out):
                 text = json.dumps(result, indent=1, allow_nan=False) + "\n"
                 (part / f"{PROFILES}.json").write_text(text, encoding="utf-8")
                 profilesearch.picture(result["variants"], part / f"{PROFILES}.png")
-            except OSError as error:
-                raise AirmarkError(f"{args.out}: cannot write the result: {error.strerror or error}") from None
             put()
     if args.json:
         print(json.dumps(result, indent=1, allow_nan=False))
@@ -270,21 +258,13 @@ def run_wakeword(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     import numpy as np
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from airmark import folder, keysearch, materials, thresholds, wakeword
     from airmark.commands.embed import _strength
     from airmark.detector import check_built
     from airmark.version import __version__
 
-    _check("--trials", args.trials, 1, 1_000_000)
-    _check("--seed", args.seed, 0, 2**63 - 1)
-    _check("--jobs", args.jobs, -1, 100_000)
-    if args.jobs == 0:
-        raise AirmarkError("--jobs 0: give a number, or -1 for all processors")
-    if not args.rt60_max > 0:
-        raise AirmarkError(f"--rt60-max {args.rt60_max:g}: give seconds, such as 1.3")
+    _check_trials(args)
     limit_s = wakeword.LIMIT_S if args.limit is None else args.limit
     if not 0 <= limit_s <= wakeword.NO_LIMIT_S:
         raise AirmarkError(f"--limit {limit_s:g}: give 0 to {wakeword.NO_LIMIT_S:g} seconds")
@@ -293,12 +273,9 @@ def run_wakeword(args: argparse.Namespace) -> int:
     found = materials.gather(args.audio, args.rirs, args.noise, args.rt60_max)
     clips = wakeword.clips(args.audio)
     started = time.monotonic()
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with ExitStack() as stack:
         part, put = stack.enter_context(folder.results(args.out, WAKEWORD, args.force)) if args.out else (None, None)
-        bar = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
-        stack.enter_context(bar)
+        bar = stack.enter_context(_progress())
         task = bar.add_task("searching for keys", total=None)
         rng = np.random.default_rng(args.seed)
         key = keysearch.generate(rng=rng)
@@ -324,12 +301,10 @@ def run_wakeword(args: argparse.Namespace) -> int:
             "heard": [asdict(one) for one in heard],
         }
         if part is not None and put is not None:
-            try:
+            with _told_where(args.out):
                 text = json.dumps(result, indent=1, allow_nan=False) + "\n"
                 (part / f"{WAKEWORD}.json").write_text(text, encoding="utf-8")
                 wakeword.picture(plan, heard, result["rows"], part / f"{WAKEWORD}.png")
-            except OSError as error:
-                raise AirmarkError(f"{args.out}: cannot write the result: {error.strerror or error}") from None
             put()
     if args.json:
         print(json.dumps(result, indent=1, allow_nan=False))
@@ -400,6 +375,34 @@ def _print_profiles(result: dict[str, Any]) -> None:
             f"{row['name']:18}{row['mark_s']:9.3f}{cost['frame_bytes']:15}{transforms:>16}{cost['transform_work']:7.2f}"
             f"{cost['screen_sums']:11}{cost['confirm_words']:16}{cost['template_drifts']:8}"
         )
+
+
+def _check_trials(args: argparse.Namespace) -> None:
+    _check("--trials", args.trials, 1, 1_000_000)
+    _check("--seed", args.seed, 0, 2**63 - 1)
+    _check("--jobs", args.jobs, -1, 100_000)
+    if args.jobs == 0:
+        raise AirmarkError("--jobs 0: give a number, or -1 for all processors")
+    if not args.rt60_max > 0:
+        raise AirmarkError(f"--rt60-max {args.rt60_max:g}: give seconds, such as 1.3")
+
+
+def _progress() -> Progress:
+    """Of trials, on a terminal only."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+
+
+@contextmanager
+def _told_where(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise AirmarkError(f"{folder}: cannot write the result: {error.strerror or error}") from None
 
 
 def _check(option: str, value: int, least: int, most: int) -> None:

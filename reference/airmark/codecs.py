@@ -52,9 +52,9 @@ SPEC = re.compile(r"(?P<name>[a-z0-9]+)(?::(?P<bitrate>\d+(?:\.\d+)?)k)?")
 
 @dataclass(frozen=True)
 class _Kind:
-    """One kind of codec: which library has it, and what it can do."""
+    """One kind of codec: which package has it, and what it can do."""
 
-    library: str
+    package: str
     """av, soundfile or here."""
     coder: str = ""
     """FFmpeg's name of the encoder, or soundfile's format and subtype with a / between."""
@@ -167,9 +167,9 @@ def roundtrip(samples: NDArray[Any], rate: int, spec: str | Codec) -> tuple[NDAr
         raise AirmarkError(f"codec {codec.name}: takes one or two channels, not {x.shape[1]}; mix them down first")
     run = codec.rate(rate)
     inside = np.clip(x if run == rate else soxr.resample(x, rate, run), -1.0, 1.0)
-    if kind.library == "av":
+    if kind.package == "av":
         y, delay = _through_av(inside, run, codec)
-    elif kind.library == "soundfile":
+    elif kind.package == "soundfile":
         y, delay = _through_soundfile(inside, run, kind), 0
     else:
         y, delay = cvsd(inside[:, 0])[:, None], 0

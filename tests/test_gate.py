@@ -14,6 +14,7 @@ from airmark import audio, gate
 from airmark.assets import data_path
 from airmark.detector import Detection, is_built
 from airmark.embedder import embed
+from airmark.errors import AirmarkError
 from airmark.fixed.detector import FixedDetector, RawDetection, key_columns
 from airmark.fixed.peaks import sample_of
 from airmark.fixed.tables import RING, rate_of
@@ -121,8 +122,14 @@ def test_suppresses_as_soon_as_told_even_before_all_was_heard(make):
 
 def test_takes_what_the_detector_in_python_gives(make):
     one = make(GateConfig(RATE, 40_000))
-    one.mark(Detection(START, START / RATE, 7.25, -12.5, 0), WORD.end)
-    assert one.ask(WORD).mark == Told(START, 1_856, -200)
+    one.mark(Detection(START, START / RATE, 7.25, -12.5, 0, early=True), WORD.end)
+    assert one.ask(WORD).mark == Told(START, 1_856, -200, 0, early=True)
+
+
+@pytest.mark.parametrize("key", [-1, 256])
+def test_refuses_keys_that_there_are_not(make, key: int):
+    with pytest.raises(AirmarkError, match="a key's index, from 0 to 255, not"):
+        make(GateConfig(RATE, 40_000, keys=[key]))
 
 
 def test_only_marks_of_some_keys_suppress(make):

@@ -59,11 +59,13 @@ class GateConfig:
     def __init__(self, rate, wait, overlap_percent=50, keys=range(256)):
         """rate: of the detector's input, Hz. wait: samples after a word's end; the answer comes no later.
 
-        overlap_percent: of the word, or of the mark if that is shorter. keys: whose marks suppress.
+        overlap_percent: of the word, or of the mark if that is shorter. keys: whose marks suppress, 0 to 255 each.
         """
         self.rate, self.wait, self.overlap_percent, self.keys = rate, wait, overlap_percent, keys
         self.mask = bytearray(32)
         for key in keys:
+            if not 0 <= key < 256:
+                raise ValueError("keys must be numbers from 0 to 255")
             self.mask[key >> 3] |= 1 << (key & 7)
 
 

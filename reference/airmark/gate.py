@@ -119,7 +119,7 @@ def told(detection: Told | Detection) -> Told:
     if isinstance(detection, Told):
         return detection
     score, drift = round(detection.score * 256), round(detection.drift_ppm * 16)
-    return Told(detection.sample, score, drift, detection.key)
+    return Told(detection.sample, score, drift, detection.key, detection.early)
 
 
 class Answer(NamedTuple):
@@ -173,12 +173,15 @@ class Gate:
     """The gate in Python."""
 
     def __init__(self, config: GateConfig, first_sample: int = 0) -> None:
-        """For a detector whose first sample is number first_sample. Raises GateError."""
+        """For a detector whose first sample is number first_sample. Raises GateError, AirmarkError for other keys."""
         if config.rate not in RATES:
             raise GateError(Status.BAD_RATE)
         if not 1 <= config.overlap_percent <= 100:
             raise GateError(Status.BAD_OVERLAP)
         self.config, self._keys = config, frozenset(config.keys)
+        for key in self._keys:
+            if not 0 <= key < 256:
+                raise AirmarkError(f"the gate takes a key's index, from 0 to 255, not {key}")
         self._length, self._latest = length(config.rate), latest(config.rate)
         self.reset(first_sample)
 

@@ -33,7 +33,7 @@ while True:
         gate.mark(d, heard)
     gate.heard(heard)
     down = not button.value()
-    if down and not was_down and heard > RATE:
+    if down and not was_down and heard > RATE and word is None:
         word = airmark.Word(heard - RATE, heard, heard)
     was_down = down
     if word is not None:

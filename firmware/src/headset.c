@@ -20,7 +20,8 @@
  *     lost sample=51200 count=160
  *     end samples=96000 lost=0                          only where the sound can end
  *
- * A word that the gate refuses wakes too, after a line that says why. Words that wait where the sound ends wake there.
+ * A word that the gate refuses wakes too, after a line that says why. Words that wait where the sound ends wake there, and
+ * the oldest where too many wait, with limited=1.
  * The lamp is lit while the headset is awake, two seconds from each wake on.
  *
  * Macros: HEADSET_WAIT, samples after a word's end until it wakes at the latest; HEADSET_EARLY 0: tell whole marks only;

@@ -449,8 +449,8 @@ def gate_answers():
     refuses(airmark.AirmarkError, "from before what was heard", gate.heard, 99)
     refuses(airmark.AirmarkError, "overlap", airmark.Gate, airmark.GateConfig(16000, 0, 101))
     refuses(airmark.AirmarkError, "rate", airmark.Gate, airmark.GateConfig(11025, 0))
-    for wrong in (-1, 256):
-        refuses(airmark.AirmarkError, "key", lambda keys: airmark.Gate(airmark.GateConfig(16000, 0, keys=keys)), [wrong])
+    for key_index in (-1, 256):
+        refuses(airmark.AirmarkError, "key", lambda k: airmark.Gate(airmark.GateConfig(16000, 0, keys=[k])), key_index)
     if DEVICE:
         refuses(TypeError, "must be a Detection", gate.mark, 3, 200)
         refuses(TypeError, "heard must be", gate.heard, 3.5)

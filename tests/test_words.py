@@ -16,11 +16,13 @@ from airmark.assets import data_path
 from airmark.cli import main
 from airmark.embedder import embed
 from airmark.errors import AirmarkError
+from airmark.fixed import confirm, template
 from airmark.fixed.detector import FixedDetector, key_columns
+from airmark.fixed.tables import HALF
 from airmark.gate import Gate, GateConfig, Told, Verdict, Word
 from airmark.keys import Key
 from airmark.profile import profile
-from airmark.words import MARK_S, TAIL_S, covers, place_for_word, places_for_words
+from airmark.words import ANSWER_S, EARLY_STEPS, EARLY_TAIL_S, MARK_S, TAIL_S, covers, place_for_word, places_for_words
 
 SPEECH = data_path("speech/libri_F_2007_2817.flac")
 SPARE_S = 2 * 256 / 16_000
@@ -69,7 +71,7 @@ def test_a_word_near_the_start_needs_early_decisions_or_is_refused(start, lasts)
         return
     with pytest.raises(AirmarkError, match=r"too near the start: its mark would have to begin 0\.|1\."):
         place_for_word(*word)
-    if word[1] < MARK_S / 2:
+    if word[1] + ANSWER_S < MARK_S / 2 + EARLY_TAIL_S:
         with pytest.raises(AirmarkError, match="too near the start"):
             place_for_word(*word, early=True)
     else:
@@ -127,6 +129,23 @@ def test_python_marks_before_the_word_and_a_headset_suppresses_it():
     assert answers[1].sample <= 73_600 + 0.3 * rate
 
 
+def test_first_halves_are_told_when_words_reckons_with_them():
+    """As soon as that, and hardly later: it is a bound for a candidate that need not wait."""
+    drifts = range(-200 * 16, 200 * 16 + 1, 8)
+    assert template.STEPS + max(len(confirm.schedule(HALF, drift)) for drift in drifts) == EARLY_STEPS
+    recording, key, after = audio.read(SPEECH), random_key(), []
+    for at in (0.7, 1.9, 3.103, 4.4):
+        host, rate = recording.samples[: round((at + 2.5) * recording.rate)], recording.rate
+        marked = embed(host, rate, key, at=[at], strength=-10, judge=False)
+        pcm = np.rint(np.clip(marked.samples[:, 0], -1, 0.9999) * 32_768).astype(np.int16)
+        detector = FixedDetector([key_columns(key)], rate, early=True, threshold_q8=1_617)
+        (first,) = detector.push(pcm)
+        assert first.early
+        after.append((first.at - first.sample) / rate - MARK_S / 2)
+    assert max(after) <= EARLY_TAIL_S
+    assert min(after) > EARLY_TAIL_S - 0.06
+
+
 @pytest.fixture(scope="module")
 def key_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("key") / "key.json"
@@ -174,9 +193,9 @@ def test_the_command_tells_the_word_and_its_answer(capsys, key_file, tmp_path):
     early, whole = (line for line in text.splitlines() if "for the word" in line)
     assert early.endswith("for the word 1.000 to 1.600 s, told 0.86 s after it at the latest")
     assert whole.endswith("for the word 5.000 to 5.600 s, told 0.25 s after it at the latest")
-    # Of the first word only half a mark is in time: 1.024 s of it, told 0.3 s later, from wherever the sound begins.
+    # Of the first word only half a mark is in time: 1.024 s of it, told 0.19 s later, from wherever the sound begins.
     assert error.count("\n") == 1
-    assert "the word at 1.000 s: only the first half of its mark is told within 0.25 s (0.28 s before" in error
+    assert "the word at 1.000 s: only the first half of its mark is told within 0.25 s (0.39 s before" in error
     assert "the whole mark 0.86 s after the word's end at the latest" in error
 
 

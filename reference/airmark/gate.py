@@ -18,12 +18,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from math import ceil
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from airmark.errors import AirmarkError
 
 if TYPE_CHECKING:
     from airmark.detector import Detection
+
+Length = TypeVar("Length", int, float)
+"""Samples of a rate, or seconds."""
 
 MARKS = 8
 """Marks remembered."""
@@ -35,7 +39,7 @@ TOO_LARGE = 1 << 63
 MARK, REPETITION = 32_768, 1_024
 """Samples of 16 kHz."""
 RING, HOP, FRAME, LAST_SLOT = 152, 256, 512, 170
-"""The detector's (SPEC.md, 2 and 6); the last two in samples of 16 kHz."""
+"""The detector's (SPEC.md, 2 and 6); all but the first in samples of 16 kHz."""
 RESAMPLING_DELAY = 12
 """Input samples by which a reported place is earlier at rates over 16 kHz (SPEC.md, 3 and 10)."""
 
@@ -164,9 +168,14 @@ def latest(rate: int) -> int:
     return _at_rate((RING - 1) * HOP + FRAME + LAST_SLOT, rate) + (RESAMPLING_DELAY if rate > 16_000 else 0)
 
 
-def needed(word_samples: int, rate: int, overlap_percent: int = OVERLAP) -> int:
-    """Samples that a mark and a word of that length must have in common, for the one to cover the other."""
-    return -(-min(word_samples, length(rate)) * overlap_percent // 100)
+def needed(word_length: float, mark_length: float, overlap_percent: int = OVERLAP) -> float:
+    """What a mark and a word must have in common, for the one to cover the other: rule 1, before it is rounded up."""
+    return min(word_length, mark_length) * overlap_percent / 100
+
+
+def begins(start: Length, end: Length, mark_length: Length, need: Length) -> tuple[Length, Length]:
+    """Where the first and the last of the marks begin that cover the word from start to end: rule 1."""
+    return start + need - mark_length, end - need
 
 
 class Gate:
@@ -221,8 +230,8 @@ class Gate:
         _check(*word)
         if not word.start < word.end <= word.reported:
             raise GateError(Status.BAD_WORD)
-        need = needed(word.end - word.start, self.config.rate, self.config.overlap_percent)
-        first, last = word.start + need - self._length, word.end - need
+        need = ceil(needed(word.end - word.start, self._length, self.config.overlap_percent))
+        first, last = begins(word.start, word.end, self._length, need)
         certain = last + self._latest
         deadline = max(word.reported, min(certain, word.end + self.config.wait))
         covering = [mark for mark in self._marks if first <= mark[1].sample <= last]

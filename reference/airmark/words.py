@@ -18,8 +18,13 @@ ANSWER_S = 0.3
 MARK_S = gate.MARK / 16_000
 TAIL_S = max(gate.latest(rate) / rate for rate in gate.RATES) - MARK_S
 """After its end a mark is told, at the latest, whatever waits in the detector's queue."""
-EARLY_TAIL_S = 0.3
-"""After the end of its first half a mark is told, mostly, by a detector that decides early."""
+EARLY_STEPS = 17
+"""Of the detector for a first half, at most: 9 of the template, 8 of confirm (SPEC.md, 7 and 8)."""
+EARLY_TAIL_S = (gate.HOP * (1 + (EARLY_STEPS - 1) // 2) + gate.FRAME + gate.LAST_SLOT) / 16_000
+"""After its first half's end a mark is told by a detector that decides early, where nothing else waits in its queue.
+
+The candidate comes with the frame after the half's last one, at most a frame late; two steps are done after each frame.
+"""
 SPARE_S = 0.032
 """By which a place may be told wrongly, either way, and still count: two of the detector's frames."""
 
@@ -98,11 +103,8 @@ def places_for_words(
 def covers(place: float, word: tuple[float, float], mark_s: float = MARK_S) -> bool:
     """Whether a mark that begins there covers the word, as a gate with its default overlap says it."""
     start, end = word
-    return min(place + mark_s, end) - max(place, start) >= _need(end - start, mark_s)
-
-
-def _need(word_s: float, mark_s: float) -> float:
-    return min(word_s, mark_s) * gate.OVERLAP / 100
+    first, last = gate.begins(start, end, mark_s, gate.needed(end - start, mark_s))
+    return first <= place <= last
 
 
 def _range(word: SpokenWord, answer: float, mark_s: float) -> _Range:
@@ -111,8 +113,8 @@ def _range(word: SpokenWord, answer: float, mark_s: float) -> _Range:
         raise AirmarkError(f"a word from {start:g} to {end:g} s: give its start and its end, in seconds")
     if not 0 <= answer <= 10:
         raise AirmarkError(f"an answer {answer:g} s after a word's end: give 0 to 10 seconds")
-    need = _need(end - start, mark_s)
-    first = start + need + SPARE_S - mark_s
+    first, last_covering = gate.begins(start, end, mark_s, gate.needed(end - start, mark_s))
+    first += SPARE_S
     last = min(end, end + answer - TAIL_S) - mark_s
     if first > last + ROUNDING_S:
         least = first - (end - TAIL_S - mark_s)
@@ -122,7 +124,7 @@ def _range(word: SpokenWord, answer: float, mark_s: float) -> _Range:
             if least <= TAIL_S
             else f"the word at {start:.3f} s lasts {end - start:.3f} s: too short to be covered by a mark"
         )
-    last_early = min(end - need - SPARE_S, end + answer - EARLY_TAIL_S - mark_s / 2)
+    last_early = min(last_covering - SPARE_S, end + answer - EARLY_TAIL_S - mark_s / 2)
     return _Range(first, last, last_early)
 
 

@@ -11,8 +11,7 @@
 #include <Arduino.h>
 #include <PDM.h>
 
-#include "airmark_fifo.h"
-#include "audio.h"
+#include "audio_fifo.h"
 #include "board.h"
 
 #ifdef ARDUINO_ARCH_MBED
@@ -22,14 +21,6 @@
 #define SLEEP() __wfi()
 #endif
 
-#ifndef PORT_AUDIO_FIFO
-#define PORT_AUDIO_FIFO 2048 /* samples: 128 ms at 16 kHz */
-#endif
-
-static int16_t fifo_samples[PORT_AUDIO_FIFO];
-static airmark_fifo_t fifo;
-static uint32_t arrived; /* times; the interrupt's */
-
 /* The interrupt. The library stops for good where its block is still there when the next is done: so take all. */
 static void received()
 {
@@ -38,7 +29,6 @@ static void received()
     while ((bytes = PDM.read(block, sizeof block)) > 0) {
         airmark_fifo_write(&fifo, block, static_cast<uint32_t>(bytes) / sizeof block[0], 1);
     }
-    AIRMARK_STORE_RELEASE(&arrived, arrived + 1);
 }
 
 bool port_audio_start(uint32_t rate)
@@ -50,27 +40,15 @@ bool port_audio_start(uint32_t rate)
     return PDM.begin(1, static_cast<int>(rate)) == 1;
 }
 
-uint32_t port_audio_read(const int16_t **samples, uint32_t *lost)
+static bool wait_for_sound()
 {
-    for (;;) {
-        const uint32_t seen = AIRMARK_LOAD_ACQUIRE(&arrived);
-        const uint32_t count = airmark_fifo_peek(&fifo, samples, lost);
-        if (count || *lost) {
-            airmark_fifo_skip(&fifo, *lost);
-            return count;
-        }
-        /* An interrupt that comes from here on is held back, and ends the sleep. */
-        noInterrupts();
-        if (AIRMARK_LOAD_ACQUIRE(&arrived) == seen) {
-            SLEEP();
-        }
-        interrupts();
+    /* An interrupt that comes from here on is held back, and ends the sleep. */
+    noInterrupts();
+    if (fifo_is_empty()) {
+        SLEEP();
     }
-}
-
-void port_audio_done(uint32_t count)
-{
-    airmark_fifo_consume(&fifo, count);
+    interrupts();
+    return true;
 }
 
 void port_write(const char *text, size_t length)

@@ -9,16 +9,15 @@
  */
 #include <semihost.h>
 
-#include "airmark_fifo.h"
-#include "audio.h"
+#ifndef PORT_AUDIO_FIFO
+#define PORT_AUDIO_FIFO 512 /* samples */
+#endif
+#include "audio_fifo.h"
 #include "board.h"
 #include "emulated_timer.h"
 #include "header.h"
 #include "port.h"
 
-#ifndef PORT_AUDIO_FIFO
-#define PORT_AUDIO_FIFO 512 /* samples */
-#endif
 #ifdef PORT_AUDIO_TICKS
 #define WAITS false
 #else
@@ -28,8 +27,6 @@
 #define RATE 16000u
 #define BLOCK 160 /* samples that an interrupt brings */
 
-static int16_t fifo_samples[PORT_AUDIO_FIFO];
-static airmark_fifo_t fifo;
 static int file;
 static bool ended; /* the interrupt writes it after the last samples */
 
@@ -59,25 +56,13 @@ bool port_audio_start(uint32_t rate)
 
 static bool nothing_new(void)
 {
-    return airmark_fifo_room(&fifo) == PORT_AUDIO_FIFO && !ended;
+    return fifo_is_empty() && !ended;
 }
 
-uint32_t port_audio_read(const int16_t **samples, uint32_t *lost)
+static bool wait_for_sound(void)
 {
-    for (;;) {
-        const bool last = AIRMARK_LOAD_ACQUIRE(&ended); /* before the FIFO: what it holds now is then all */
-        const uint32_t count = airmark_fifo_peek(&fifo, samples, lost);
-        if (count || *lost || last) {
-            airmark_fifo_skip(&fifo, *lost);
-            return count;
-        }
-        port_sleep_while(nothing_new);
-    }
-}
-
-void port_audio_done(uint32_t count)
-{
-    airmark_fifo_consume(&fifo, count);
+    port_sleep_while(nothing_new);
+    return !AIRMARK_LOAD_ACQUIRE(&ended) || !fifo_is_empty(); /* in this order: when it has ended the FIFO holds all */
 }
 
 /* The lamp is a line. */

@@ -12,8 +12,7 @@
 #include <freertos/task.h>
 #include <stdio.h>
 
-#include "airmark_fifo.h"
-#include "audio.h"
+#include "audio_fifo.h"
 #include "board.h"
 #include "convert.h"
 
@@ -30,16 +29,11 @@
 #define LED_PIN GPIO_NUM_7
 #endif
 
-#ifndef PORT_AUDIO_FIFO
-#define PORT_AUDIO_FIFO 2048 /* samples: 128 ms at 16 kHz */
-#endif
 #define BLOCK 160u /* samples of one of DMA's buffers */
 #define BUFFERS 4u
 /* 24 bits lie at the top of 32; full scale of the microphone is 8 times ours, so that a quiet room is not rounded away. */
 #define SHIFT 13u
 
-static int16_t fifo_samples[PORT_AUDIO_FIFO];
-static airmark_fifo_t fifo;
 static TaskHandle_t task;
 static int64_t buffer_lasts; /* microseconds */
 
@@ -131,21 +125,10 @@ bool port_audio_start(uint32_t rate)
            i2s_channel_enable(channel) == ESP_OK;
 }
 
-uint32_t port_audio_read(const int16_t **samples, uint32_t *lost)
+static bool wait_for_sound(void)
 {
-    for (;;) {
-        const uint32_t count = airmark_fifo_peek(&fifo, samples, lost);
-        if (count || *lost) {
-            airmark_fifo_skip(&fifo, *lost);
-            return count;
-        }
-        ulTaskNotifyTake(pdTRUE, portMAX_DELAY);
-    }
-}
-
-void port_audio_done(uint32_t count)
-{
-    airmark_fifo_consume(&fifo, count);
+    ulTaskNotifyTake(pdTRUE, portMAX_DELAY);
+    return true;
 }
 
 void port_write(const char *text, size_t length)

@@ -10,8 +10,7 @@
  */
 #include <stm32l4xx_hal.h>
 
-#include "airmark_fifo.h"
-#include "audio.h"
+#include "audio_fifo.h"
 #include "board.h"
 #include "convert.h"
 
@@ -23,9 +22,6 @@
 #define CONSOLE_PORT GPIOB
 #define CONSOLE_PIN GPIO_PIN_6 /* USART1_TX */
 
-#ifndef PORT_AUDIO_FIFO
-#define PORT_AUDIO_FIFO 2048 /* samples: 128 ms */
-#endif
 #define RATE 16000u
 #define BLOCK 160u /* samples of half the buffer: 10 ms */
 #define DIVIDER 22u
@@ -33,10 +29,7 @@
 /* A sinc filter of order 4 gives up to 159^4, 29.3 bits; 12 off makes full scale of the microphone 4.8 times ours. */
 #define SHIFT 12u
 
-static int16_t fifo_samples[PORT_AUDIO_FIFO];
-static airmark_fifo_t fifo;
 static int32_t words[2 * BLOCK];
-static uint32_t arrived; /* blocks; the interrupt's */
 static DFSDM_Channel_HandleTypeDef channel;
 static DFSDM_Filter_HandleTypeDef filter;
 static DMA_HandleTypeDef dma;
@@ -63,7 +56,6 @@ static void take(const int32_t *half)
         block[i] = port_sample(half[i], 8); /* the low 8 bits tell the channel */
     }
     airmark_fifo_write(&fifo, block, BLOCK, 1);
-    AIRMARK_STORE_RELEASE(&arrived, arrived + 1);
 }
 
 void HAL_DFSDM_FilterRegConvHalfCpltCallback(DFSDM_Filter_HandleTypeDef *unused)
@@ -93,7 +85,6 @@ void HAL_DFSDM_FilterErrorCallback(DFSDM_Filter_HandleTypeDef *unused)
     airmark_fifo_lose(&fifo, BLOCK);
     HAL_DFSDM_FilterDeInit(&filter);
     start_filter();
-    AIRMARK_STORE_RELEASE(&arrived, arrived + 1);
 }
 
 void HAL_DFSDM_ChannelMspInit(DFSDM_Channel_HandleTypeDef *unused)
@@ -163,27 +154,15 @@ bool port_audio_start(uint32_t rate)
     return true;
 }
 
-uint32_t port_audio_read(const int16_t **samples, uint32_t *lost)
+static bool wait_for_sound(void)
 {
-    for (;;) {
-        const uint32_t seen = AIRMARK_LOAD_ACQUIRE(&arrived);
-        const uint32_t count = airmark_fifo_peek(&fifo, samples, lost);
-        if (count || *lost) {
-            airmark_fifo_skip(&fifo, *lost);
-            return count;
-        }
-        /* An interrupt that comes from here on is held back, and ends the sleep. */
-        __disable_irq();
-        if (AIRMARK_LOAD_ACQUIRE(&arrived) == seen) {
-            HAL_PWR_EnterSLEEPMode(PWR_MAINREGULATOR_ON, PWR_SLEEPENTRY_WFI);
-        }
-        __enable_irq();
+    /* An interrupt that comes from here on is held back, and ends the sleep. */
+    __disable_irq();
+    if (fifo_is_empty()) {
+        HAL_PWR_EnterSLEEPMode(PWR_MAINREGULATOR_ON, PWR_SLEEPENTRY_WFI);
     }
-}
-
-void port_audio_done(uint32_t count)
-{
-    airmark_fifo_consume(&fifo, count);
+    __enable_irq();
+    return true;
 }
 
 void port_write(const char *text, size_t length)

@@ -10,13 +10,9 @@
 #include <zephyr/kernel.h>
 #include <zephyr/sys/printk.h>
 
-#include "airmark_fifo.h"
-#include "audio.h"
+#include "audio_fifo.h"
 #include "board.h"
 
-#ifndef PORT_AUDIO_FIFO
-#define PORT_AUDIO_FIFO 2048 /* samples: 128 ms at 16 kHz */
-#endif
 #define BLOCK 160 /* samples of one of DMA's buffers */
 #define BLOCK_BYTES (BLOCK * sizeof(int16_t))
 #define BUFFERS 4
@@ -29,8 +25,6 @@ K_THREAD_STACK_DEFINE(stack, 1024);
 static const struct device *const microphone = DEVICE_DT_GET(DT_NODELABEL(dmic_dev));
 static const struct gpio_dt_spec led = GPIO_DT_SPEC_GET(DT_ALIAS(led0), gpios);
 static struct k_thread thread;
-static int16_t fifo_samples[PORT_AUDIO_FIFO];
-static airmark_fifo_t fifo;
 static uint32_t samples_per_second;
 
 static int64_t microseconds(void)
@@ -108,21 +102,10 @@ bool port_audio_start(uint32_t rate)
     return true;
 }
 
-uint32_t port_audio_read(const int16_t **samples, uint32_t *lost)
+static bool wait_for_sound(void)
 {
-    for (;;) {
-        const uint32_t count = airmark_fifo_peek(&fifo, samples, lost);
-        if (count || *lost) {
-            airmark_fifo_skip(&fifo, *lost);
-            return count;
-        }
-        k_sem_take(&sound, K_FOREVER);
-    }
-}
-
-void port_audio_done(uint32_t count)
-{
-    airmark_fifo_consume(&fifo, count);
+    k_sem_take(&sound, K_FOREVER);
+    return true;
 }
 
 void port_write(const char *text, size_t length)

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from airmark.assets import data_path, manifest
 from airmark.channel import SMALL_LOUDSPEAKER_HZ, Channel
 from airmark.commands.export import header
+from airmark.detector import FLUSH_FRAMES
 from airmark.embedder import embed
 from airmark.fixed import vectors
 from airmark.fixed.detector import RawDetection, key_columns
@@ -41,7 +42,7 @@ RATE = 16_000
 THRESHOLD = 1617
 """AIRMARK_DEFAULT_THRESHOLD_Q8."""
 MARK = profile().mark_samples
-DECIDED = 96 * 256
+DECIDED = FLUSH_FRAMES * profile().hop
 """Samples after which the detector has decided on all it heard."""
 ON = ("m0", "m4", "m33", "m55", "rv32imc")
 RECORDINGS = (

@@ -12,6 +12,7 @@ import subprocess
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 TOP = Path(__file__).parents[1]
@@ -123,6 +124,24 @@ def test_header_is_cxx_too(resample: int, keys: int, tmp_path: Path):
     done = run(*command, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert f"airmark_init_max_keys_{keys}_resample_{resample}" in run("nm", tmp_path / "use.o").stdout.split()
+
+
+def test_silence_that_ends_a_sound_is_as_long_as_on_the_host():
+    from airmark import Key
+    from airmark.detector import FLUSH_FRAMES, _Integers
+    from airmark.gate import RATES
+    from airmark.profile import profile
+
+    needed("gcc")
+    key = Key(np.ones(profile().key_shape, int), profile())
+    wanted = {f"{rate}u": _Integers([key], rate, 6.0, "fixed", True, 0).flushed for rate in RATES}
+    held = [f"AIRMARK_FLUSH_SAMPLES({rate}) == {samples}" for rate, samples in wanted.items()]
+    held += [f"AIRMARK_FLUSH_FRAMES == {FLUSH_FRAMES}", "AIRMARK_FLUSH_FRAMES >= AIRMARK_RING - 63"]
+    text = '#include "airmark.h"\n' + "".join(f'_Static_assert({one}, "{one}");\n' for one in held)
+    done = subprocess.run(
+        ["gcc", f"-I{SOURCE}", "-x", "c", "-fsyntax-only", "-"], input=text, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 # Wrong configurations

@@ -28,8 +28,7 @@
 #include "airmark.h"
 #include "airmark_gate.h"
 
-#define PIECE 64        /* samples copied at a time, of a buffer at an odd address */
-#define FLUSH_FRAMES 96 /* of silence, after which all candidates are decided; as airmark.detector has it on the host */
+#define PIECE 64 /* samples copied at a time, of a buffer at an odd address */
 
 /* Scores of one false alarm a year, all keys together, for 1, 2, ... keys: airmark.thresholds, rounded up to 1/256. */
 static const uint16_t one_a_year_q8[] = {
@@ -373,8 +372,7 @@ static mp_obj_t detector_flush(mp_obj_t self_in)
     int16_t silence[PIECE];
     mp_obj_t list = MP_OBJ_NULL;
     memset(silence, 0, sizeof silence);
-    /* A frame is 256 samples of 16 kHz. */
-    size_t count = FLUSH_FRAMES * 256u * (size_t)(self->detector.config.rate / 100u) / 160u;
+    size_t count = AIRMARK_FLUSH_SAMPLES(self->detector.config.rate);
     while (count > 0) {
         const size_t size = count < PIECE ? count : PIECE;
         push(self, (const uint8_t *)silence, size, &list);

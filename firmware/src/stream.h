@@ -11,8 +11,7 @@
 #include "line.h"
 
 #define RATE 16000u
-#define PIECE 160u           /* samples pushed before their place is given back: 10 ms */
-#define DECIDED (96u * 256u) /* samples after which it has decided on all it heard: as Detector.flush in Python */
+#define PIECE 160u /* samples pushed before their place is given back: 10 ms */
 
 static uint64_t now;  /* number of the next sample; push counts it on */
 static uint64_t lost; /* in all */
@@ -23,22 +22,26 @@ static void push(const int16_t *samples, uint32_t count);
 /* The program's: begins, or begins anew, with sample number `now`. */
 static airmark_status_t begin(void);
 
-static void skip(uint32_t count)
+static void push_silence(uint32_t count)
 {
     static const int16_t silence[PIECE];
-    uint32_t zeros = count < DECIDED ? count : DECIDED;
+    while (count) {
+        const uint32_t piece = count < PIECE ? count : PIECE;
+        push(silence, piece);
+        count -= piece;
+    }
+}
+
+static void skip(uint32_t count)
+{
+    const uint32_t zeros = count < AIRMARK_FLUSH_SAMPLES(RATE) ? count : AIRMARK_FLUSH_SAMPLES(RATE);
     field("lost sample=", now);
     field(" count=", count);
     end_line();
     lost += count;
-    count -= zeros;
-    while (zeros) {
-        const uint32_t piece = zeros < PIECE ? zeros : PIECE;
-        push(silence, piece);
-        zeros -= piece;
-    }
-    if (count) {
-        now += count;
+    push_silence(zeros);
+    if (count > zeros) {
+        now += count - zeros;
         (void)begin(); /* with a configuration that was good before */
     }
 }

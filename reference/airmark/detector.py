@@ -48,8 +48,7 @@ EARLY_HANDICAP = 0.4
 """What the score of a mark's first half is lowered by: with it and the lower bands' handicap the looks a day rose from
 5.6e7 to 5.85e7 only (airmark.thresholds)."""
 FLUSH_FRAMES = 96
-"""Frames of silence after which the integer engines have decided on all that was heard: a candidate lives no longer
-than the ring of 152 holds its place, and the last frame of a first half comes 63 after that."""
+"""Of silence, after which the integer engines have decided on all they heard: AIRMARK_FLUSH_FRAMES of airmark.h, with why."""
 
 
 @dataclass(frozen=True)

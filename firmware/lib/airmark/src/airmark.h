@@ -31,6 +31,8 @@
  *   cost at most one step of a template or of a confirmation each. No 10 ms of sound hold more than two of these three.
  *   Measured costs: firmware/README.md, by tests/cost.
  * - Sample counts are 64 bits and start at config.first_sample.
+ * - A mark is told after its end. Where the sound ends, as that of a file, push AIRMARK_FLUSH_SAMPLES(rate) zeros: then all that
+ *   it can tell of what it heard is told.
  *
  * Configured by macros (the numbers of a detection never depend on them), the first two the same for all files that
  * include this one, the third the library's own:
@@ -145,6 +147,13 @@ typedef struct {
 
 #define AIRMARK_CONFIG(rate, keys, key_count) \
     { (rate), (keys), (key_count), false, AIRMARK_DEFAULT_THRESHOLD_Q8, 0 }
+
+/*
+ * Silence after which it has decided on all that it heard: a candidate lives no longer than the ring holds its place, and the
+ * last frame of a first half comes 63 after that. In frames, of 256 samples of 16 kHz, and in samples of the input.
+ */
+#define AIRMARK_FLUSH_FRAMES 96
+#define AIRMARK_FLUSH_SAMPLES(rate) (AIRMARK_FLUSH_FRAMES * 256u * ((uint32_t)(rate) / 100u) / 160u)
 
 /* A mark that was found. */
 typedef struct {

@@ -87,7 +87,7 @@ def expected(samples: Pcm, words: tuple[Word, ...], early: bool = True) -> list[
         gate.heard(now)
         while to_come and to_come[0].reported <= now:
             word = to_come.pop(0)._replace(reported=now)
-            lines.append(f"word start={word.start} end={word.end} heard={now}")
+            lines.append(f"word start={word.start} end={word.end} reported={now}")
             waiting.append(word)
         for word in list(waiting):
             answer = gate.ask(word)
@@ -241,12 +241,12 @@ def test_words_that_the_gate_refuses_or_that_wait_where_the_sound_ends_wake(tmp_
     lines = scripted_with(tmp_path, words)([np.zeros(2_000, "<i2")])
     assert lines == [
         expected(np.zeros(0, "<i2"), ())[0],
-        f"word start={bad.start} end={bad.end} heard=800",
+        f"word start={bad.start} end={bad.end} reported=800",
         "headset: refused: a word that does not end after its start, or was reported before its end",
         "led on",
         f"wake start={bad.start} limited=0 heard=800",
-        "word start=100 end=1000 heard=1120",
-        "word start=200 end=1900 heard=2000",
+        "word start=100 end=1000 reported=1120",
+        "word start=200 end=1900 reported=2000",
         *(f"wake start={word.start} limited=1 heard=2000" for word in good),
         "end samples=2000 lost=0",
     ]

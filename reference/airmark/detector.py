@@ -48,7 +48,7 @@ EARLY_HANDICAP = 0.4
 """What the score of a mark's first half is lowered by: with it and the lower bands' handicap the looks a day rose from
 5.6e7 to 5.85e7 only (airmark.thresholds)."""
 FLUSH_FRAMES = 96
-"""Of silence, after which the integer engines have decided on all they heard: AIRMARK_FLUSH_FRAMES of airmark.h, with why."""
+"""Of silence, after which the integer engines have decided on all they heard: AIRMARK_FLUSH_FRAMES of airmark.h."""
 
 
 @dataclass(frozen=True)

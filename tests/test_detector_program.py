@@ -87,7 +87,7 @@ def sounds() -> dict[str, tuple[Pcm, list[int]]]:
         host, rate = soundfile.read(path, stop=8 * RATE, always_2d=True)
         assert rate == RATE
         host = host.mean(axis=1)
-        # The last mark ends half a second before the sound does: what is told comes by then.
+        # The last mark ends half a second before the sound does.
         at = [0.5, 3.3, len(host) / RATE - MARK / RATE - 0.5]
         at = at if at[2] - at[1] > 2.1 else [at[0], at[2]]
         marked = embed(host, RATE, key(), at=at, strength=-14, judge=False)
@@ -133,9 +133,13 @@ def without_lamp(said: str) -> list[str]:
     return [line for line in lines if not line.startswith("led ")]
 
 
+def heard_to_the_end(detector: NativeDetector, samples: Pcm) -> list[str]:
+    """The lines of detections, with what is told in the silence behind the sound."""
+    return [line(d) for d in detector.push(np.append(samples, np.zeros(DECIDED, np.int16)))]
+
+
 def expected(samples: Pcm, early: bool = False) -> list[str]:
-    told = [line(d) for d in host_detector(early=early).push(samples)]
-    return [title(), *told, end(len(samples))]
+    return [title(), *heard_to_the_end(host_detector(early=early), samples), end(len(samples))]
 
 
 # Emulated cores
@@ -217,7 +221,7 @@ def test_a_core_that_is_too_slow_tells_what_it_lost(program):
     lost = sum(count for _, count in gaps)
     assert len(gaps) > 5
     assert 5000 < lost < len(samples) - 5000
-    told = [line(d) for d in host_detector().push(heard)]
+    told = heard_to_the_end(host_detector(), heard)
     assert told
     assert [said for said in lines if said.startswith("detection")] == told
     assert lines[-1].startswith(f"end samples={len(samples)} lost={lost} ")
@@ -318,6 +322,15 @@ def music() -> tuple[Pcm, list[int]]:
     return found
 
 
+def test_a_mark_that_ends_with_the_sound_is_told(scripted):
+    samples, places = music()
+    samples = samples[: places[-1] + MARK]
+    assert len(host_detector().push(samples)) == len(places) - 1
+    lines = scripted([samples])
+    assert lines == expected(samples)
+    assert sum(said.startswith("detection") for said in lines) == len(places)
+
+
 def test_blocks_of_any_length(scripted):
     samples, _ = music()
     cuts = np.sort(np.random.default_rng(1).integers(0, len(samples), 50))
@@ -330,7 +343,7 @@ def test_zeros_stand_for_a_gap(scripted, lost: int):
     cut = places[0] + MARK // 2
     after = samples[cut + lost :]
     whole = np.concatenate([samples[:cut], np.zeros(lost, np.int16), after])
-    told = [line(d) for d in host_detector().push(whole)]
+    told = heard_to_the_end(host_detector(), whole)
     lines = scripted([samples[:cut], lost, after])
     assert [said for said in lines if said.startswith("detection")] == told
     assert lines[1] == f"lost sample={cut} count={lost}"
@@ -343,10 +356,10 @@ def test_zeros_stand_for_a_gap(scripted, lost: int):
 def test_after_a_long_gap_it_begins_anew(scripted, lost: int):
     samples, places = music()
     cut = places[0] + MARK + 100  # what the detector has heard, but not decided on
-    before = [line(d) for d in host_detector().push(np.concatenate([samples[:cut], np.zeros(DECIDED, np.int16)]))]
+    before = heard_to_the_end(host_detector(), samples[:cut])
     assert before
     again = cut + lost
-    after = [line(d) for d in host_detector(again).push(samples)]
+    after = heard_to_the_end(host_detector(again), samples)
     assert after
     lines = scripted([samples[:cut], lost, samples])
     assert lines[1] == f"lost sample={cut} count={lost}"
@@ -376,7 +389,7 @@ def test_dropped_candidates_are_counted_over_all(tmp_path: Path):
     said = scripted_with(tmp_path, f'DETECTOR_KEYS="{tmp_path / "eight.h"}"', *macros)
     detector = NativeDetector(case.keys, RATE, early=True, threshold_q8=case.threshold_q8)
     samples = case.samples().astype("<i2")
-    told = [line(d) for d in detector.push(samples)]
+    told = heard_to_the_end(detector, samples)
     assert told
     assert detector.dropped > 0
     lines = said([samples])

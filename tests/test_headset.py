@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from airmark.assets import data_path
 from airmark.channel import SMALL_LOUDSPEAKER_HZ, Channel
-from airmark.detector import is_built
+from airmark.detector import FLUSH_FRAMES, is_built
 from airmark.embedder import embed
 from airmark.fixed.detector import FixedDetector, RawDetection, key_columns
 from airmark.gate import Gate, GateConfig, Told, Verdict, Word
@@ -32,6 +32,8 @@ from cores import CORES, LIBRARY, PORT, ROOT, Build, NotRunError, emulated, key_
 PROGRAM = ROOT / "firmware/src/headset.c"
 DEMO_KEY = ROOT / "firmware/src/demo_key.h"
 RATE, WAIT, PIECE, AWAKE = 16_000, 8_000, 160, 32_000
+SILENCE = FLUSH_FRAMES * 256
+"""Samples of it that follow the sound."""
 THRESHOLD = 1364
 """One false alarm a day."""
 MARKED = (3.2, 3.8), (6.9, 7.6)
@@ -76,10 +78,11 @@ def told(samples: Pcm, early: bool) -> list[RawDetection]:
 
 def expected(samples: Pcm, words: tuple[Word, ...], early: bool = True) -> list[str]:
     """The lines, by the gate in Python."""
-    gate, marks = Gate(GateConfig(RATE, WAIT)), told(samples, early)
+    after = np.append(samples, np.zeros(SILENCE, "<i2"))
+    gate, marks = Gate(GateConfig(RATE, WAIT)), told(after, early)
     lines = [f"headset airmark={__version__} rate={RATE} keys=1 threshold={THRESHOLD / 256:.3f} wait={WAIT}"]
     to_come, waiting, awake = list(words), [], 0
-    for now in (*range(PIECE, len(samples) + 1, PIECE), len(samples)):
+    for now in (*range(PIECE, len(after) + 1, PIECE), len(after)):
         while marks and marks[0].at <= now:
             mark = marks.pop(0)
             gate.mark(Told(*mark[:5]), mark.at)
@@ -161,7 +164,7 @@ def test_says_what_python_says_of_whole_marks(program):
 @emulated
 def test_without_a_table_the_last_of_every_five_seconds_is_a_word(program):
     samples = np.tile(heard()[0], 2)
-    words = tuple(Word(at - 9_600, at, at) for at in range(5 * RATE, len(samples), 5 * RATE))
+    words = tuple(Word(at - 9_600, at, at) for at in range(5 * RATE, len(samples) + SILENCE + 1, 5 * RATE))
     assert len(words) >= 3
     assert program(samples, None) == expected(samples, words)
 
@@ -187,11 +190,11 @@ def scripted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[Pcm | i
     return scripted_with(tmp_path_factory.mktemp("scripted"), heard()[1])
 
 
-def scripted_with(folder: Path, words: tuple[Word, ...]) -> Callable[[list[Pcm | int]], list[str]]:
+def scripted_with(folder: Path, words: tuple[Word, ...], *more: str) -> Callable[[list[Pcm | int]], list[str]]:
     (folder / "words.h").write_text(table(words), "utf-8")
     sources = [PROGRAM, Path(__file__).parent / "detector/scripted.c", *sorted(LIBRARY.glob("*.c"))]
     options = ("-std=c99", "-O1", "-g", "-fsanitize=undefined", "-fno-sanitize-recover", f"-I{LIBRARY}", f"-I{PORT}")
-    macros = ('-DDETECTOR_KEYS="demo_key.h"', f'-DHEADSET_WORDS="{folder}/words.h"')
+    macros = ('-DDETECTOR_KEYS="demo_key.h"', f'-DHEADSET_WORDS="{folder}/words.h"', *more)
     run(["gcc", *options, *macros, *sources, "-o", folder / "headset"])
 
     def said(parts: list[Pcm | int]) -> list[str]:
@@ -236,18 +239,31 @@ def test_after_a_long_gap_the_numbers_go_on_and_words_wake(scripted):
     assert verdicts == [["wake", starts[0]], ["wake", starts[1]], ["wake", starts[2]], ["suppress", starts[3]]]
 
 
-def test_words_that_the_gate_refuses_or_that_wait_where_the_sound_ends_wake(tmp_path: Path):
+def test_the_mark_of_a_word_with_which_the_sound_ends_suppresses_it(tmp_path: Path):
+    """It is told, and the word reported, in the silence that follows."""
+    samples, words = heard()
+    end = words[-1].end
+    lines = scripted_with(tmp_path, words, "-DHEADSET_EARLY=0")([samples[: end // 2], samples[end // 2 : end]])
+    assert lines == expected(samples[:end], words, early=False)
+    (*_, mark) = (int(line.split("heard=")[1]) for line in lines if line.startswith("mark"))
+    assert mark > end
+    assert sum(line.startswith(f"suppress start={words[-1].start} ") for line in lines) == 1
+    assert lines[-1] == f"end samples={end} lost=0"
+
+
+def test_words_that_the_gate_refuses_or_that_wait_where_all_has_been_told_wake(tmp_path: Path):
     bad, *good = words = (Word(900, 100, 800), Word(100, 1_000, 1_000), Word(200, 1_900, 1_990))
-    lines = scripted_with(tmp_path, words)([np.zeros(2_000, "<i2")])
+    lines = scripted_with(tmp_path, words, "-DHEADSET_WAIT=30000")([np.zeros(2_000, "<i2")])
+    title, *_ = expected(np.zeros(0, "<i2"), ())
     assert lines == [
-        expected(np.zeros(0, "<i2"), ())[0],
+        title.replace(f"wait={WAIT}", "wait=30000"),
         f"word start={bad.start} end={bad.end} reported=800",
         "headset: refused: a word that does not end after its start, or was reported before its end",
         "led on",
         f"wake start={bad.start} limited=0 heard=800",
         "word start=100 end=1000 reported=1120",
-        "word start=200 end=1900 reported=2000",
-        *(f"wake start={word.start} limited=1 heard=2000" for word in good),
+        "word start=200 end=1900 reported=2080",
+        *(f"wake start={word.start} limited=1 heard={2_000 + SILENCE}" for word in good),
         "end samples=2000 lost=0",
     ]
 

@@ -10,7 +10,7 @@
  *     detection sample=48123 seconds=3.007 score=8.211 drift_ppm=-12.31 key=0 early=0
  *     lost sample=51200 count=160        samples that the board could not take, and where; see stream.h
  *     dropped count=1                    candidates that the detector could not look at in time, in all, when it changes
- *     end samples=96000 lost=0 dropped=0 only where the sound can end
+ *     end samples=96000 lost=0 dropped=0 only where the sound can end: 1.5 s of silence follow it, in which what waits is told
  *
  * The lamp is lit for a second from each detection on. Score and drift are rounded; both can be had back, as they are
  * multiples of 1/256 and 1/16.
@@ -96,6 +96,7 @@ static airmark_status_t begin(void)
 int port_main(void)
 {
     airmark_status_t status;
+    uint64_t samples;
     config.early = DETECTOR_EARLY;
     config.threshold_q8 = DETECTOR_THRESHOLD_Q8;
     status = begin();
@@ -115,8 +116,8 @@ int port_main(void)
     field(" keys=", KEYS);
     decimal(" threshold=", config.threshold_q8, 256, 3);
     end_line();
-    stream();
-    field("end samples=", now);
+    samples = stream();
+    field("end samples=", samples);
     field(" lost=", lost);
     field(" dropped=", dropped);
     end_line();

@@ -46,8 +46,11 @@ static void skip(uint32_t count)
     }
 }
 
-/* Pushes all that the port brings. Returns where the sound ends. */
-static void stream(void)
+/*
+ * Pushes all that the port brings and, where the sound ends, silence until it has decided on all it heard. Returns how many
+ * samples came before that silence, with those lost.
+ */
+static uint64_t stream(void)
 {
     for (;;) {
         const int16_t *samples;
@@ -60,7 +63,9 @@ static void stream(void)
             push(samples, count);
             port_audio_done(count);
         } else {
-            break;
+            const uint64_t samples_in_all = now;
+            push_silence(AIRMARK_FLUSH_SAMPLES(RATE));
+            return samples_in_all;
         }
     }
 }

@@ -144,6 +144,51 @@ def test_silence_that_ends_a_sound_is_as_long_as_on_the_host():
     assert (done.returncode, done.stderr) == (0, "")
 
 
+GATE_AND_DETECTOR = """
+#include <stdio.h>
+#include "airmark_gate.h"
+int main(void)
+{
+    static airmark_t detector;
+    static airmark_gate_t gate;
+    static const airmark_key_t keys[1] = {{{1, 2, 3, 4}}};
+    for (uint32_t rate = 0; rate <= 200000u; rate++) {
+        const airmark_config_t config = AIRMARK_CONFIG(rate, keys, 1);
+        const airmark_gate_config_t gate_config = AIRMARK_GATE_CONFIG(rate, 0);
+        const bool taken = airmark_init(&detector, &config) == AIRMARK_OK;
+        const airmark_gate_status_t status = airmark_gate_init(&gate, &gate_config, 0);
+        if (status != (taken ? AIRMARK_GATE_OK : AIRMARK_GATE_BAD_RATE) || taken != (airmark_gate_length(rate) != 0) ||
+            taken != (airmark_gate_latest(rate) != 0) || taken != AIRMARK_RATE_IS_SUPPORTED(rate)) {
+            printf("not alike: ");
+        }
+        if (taken) {
+            printf("%lu ", (unsigned long)rate);
+        }
+    }
+    puts(airmark_gate_status_text(AIRMARK_GATE_BAD_RATE));
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("resample", "said"),
+    [
+        (0, "8000 16000 a rate that is not 8000 or 16000 Hz\n"),
+        (1, "8000 16000 32000 44100 48000 a rate that is not 8000, 16000, 32000, 44100 or 48000 Hz\n"),
+    ],
+)
+def test_the_gate_takes_the_rates_that_the_detector_takes(resample: int, said: str, tmp_path: Path):
+    """And needs nothing of it for that."""
+    files = objects("gcc", tmp_path, *macros(resample))
+    (gate,) = (file for file in files if file.stem == "airmark_gate")
+    assert {name for kind, name in symbols("gcc", [gate]) if kind == "U"} <= MEMORY
+    (tmp_path / "use.c").write_text(GATE_AND_DETECTOR, "utf-8")
+    done = run("gcc", *STRICT, *macros(resample), f"-I{SOURCE}", "use.c", *files, "-o", "use", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert run(tmp_path / "use").stdout == said
+
+
 # Wrong configurations
 
 

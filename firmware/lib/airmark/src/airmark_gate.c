@@ -9,11 +9,6 @@
 #define RESAMPLING_DELAY 12u /* input samples, of which a reported place is earlier (3 and 10) */
 #define TOO_LARGE ((uint64_t)1 << 63)
 
-static bool is_rate(uint32_t rate)
-{
-    return rate == 8000u || rate == 16000u || rate == 32000u || rate == 44100u || rate == 48000u;
-}
-
 /* Samples of 16 kHz at a rate, rounded up. */
 static uint32_t at_rate(uint32_t samples, uint32_t rate)
 {
@@ -22,7 +17,7 @@ static uint32_t at_rate(uint32_t samples, uint32_t rate)
 
 uint32_t airmark_gate_length(uint32_t rate)
 {
-    return is_rate(rate) ? at_rate(AIRMARK_REPETITIONS * 4u * HOP, rate) : 0u;
+    return AIRMARK_RATE_IS_SUPPORTED(rate) ? at_rate(AIRMARK_REPETITIONS * 4u * HOP, rate) : 0u;
 }
 
 /*
@@ -31,7 +26,7 @@ uint32_t airmark_gate_length(uint32_t rate)
  */
 uint32_t airmark_gate_latest(uint32_t rate)
 {
-    if (!is_rate(rate)) {
+    if (!AIRMARK_RATE_IS_SUPPORTED(rate)) {
         return 0;
     }
     return at_rate((AIRMARK_RING - 1u) * HOP + FRAME + LAST_SLOT, rate) + (rate > 16000u ? RESAMPLING_DELAY : 0u);
@@ -42,7 +37,7 @@ airmark_gate_status_t airmark_gate_init(airmark_gate_t *gate, const airmark_gate
     if (gate == NULL || config == NULL) {
         return AIRMARK_GATE_BAD_ARGUMENT;
     }
-    if (!is_rate(config->rate)) {
+    if (!AIRMARK_RATE_IS_SUPPORTED(config->rate)) {
         return AIRMARK_GATE_BAD_RATE;
     }
     if (config->overlap_percent < 1u || config->overlap_percent > 100u) {
@@ -211,7 +206,8 @@ const char *airmark_gate_status_text(airmark_gate_status_t status)
     case AIRMARK_GATE_BAD_ARGUMENT:
         return "a null pointer";
     case AIRMARK_GATE_BAD_RATE:
-        return "a rate that is not 8000, 16000, 32000, 44100 or 48000 Hz";
+        return AIRMARK_RESAMPLE ? "a rate that is not 8000, 16000, 32000, 44100 or 48000 Hz"
+                                : "a rate that is not 8000 or 16000 Hz";
     case AIRMARK_GATE_BAD_OVERLAP:
         return "an overlap that is not 1 to 100 percent";
     case AIRMARK_GATE_BAD_SAMPLE:

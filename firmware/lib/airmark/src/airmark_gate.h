@@ -72,7 +72,7 @@ extern "C" {
 typedef enum {
     AIRMARK_GATE_OK = 0,
     AIRMARK_GATE_BAD_ARGUMENT = -1, /* a null pointer */
-    AIRMARK_GATE_BAD_RATE = -2,     /* not 8000, 16000, 32000, 44100 or 48000 */
+    AIRMARK_GATE_BAD_RATE = -2,     /* not 8000, 16000 or, with AIRMARK_RESAMPLE, 32000, 44100, 48000 */
     AIRMARK_GATE_BAD_OVERLAP = -3,  /* not 1 to 100 percent */
     AIRMARK_GATE_BAD_SAMPLE = -4,   /* a number of 2^63 or more */
     AIRMARK_GATE_BAD_WORD = -5,     /* not start < end <= reported */

@@ -187,7 +187,7 @@ static AM_NOT_INLINE size_t take(airmark_t *detector, const int16_t *samples, si
 {
 #if AIRMARK_RESAMPLE
     if (detector->config.rate > 16000u) {
-        int16_t resampled[AIRMARK_HISTORY / 2];
+        int16_t resampled[AM_INPUT_ROOM];
         uint32_t made;
         const size_t taken = airmark_input(detector, samples, count, stride, room, resampled, &made);
         airmark_frames_add(detector, resampled, made, 1);

@@ -40,7 +40,7 @@ bool airmark_input_rate(uint32_t rate, uint32_t *numerator, uint32_t *denominato
 
 enum { TAPS = 24 };
 
-typedef char am_history_is_long_enough[AIRMARK_HISTORY >= 2 * (TAPS + 1) ? 1 : -1];
+typedef char am_history_is_long_enough[AIRMARK_HISTORY >= 2 * TAPS - 1 ? 1 : -1];
 
 void airmark_input_reset(airmark_t *detector)
 {
@@ -107,77 +107,110 @@ static inline int32_t convolve(const uint32_t filter[TAPS / 2], const int16_t sa
 DEFINE_CONVOLVE_TWO(convolve_2_apart, 1)
 DEFINE_CONVOLVE_TWO(convolve_6_apart, 3)
 
-/* `count` samples, `stride` apart, one after the other into `to`. */
-static inline void gather(int16_t *to, const int16_t *samples, uint32_t count, size_t stride)
+/* `count` samples, `stride` apart, one after the other into `to`, which may be places before them in the same memory. */
+static AM_NOT_INLINE void gather(int16_t *to, const int16_t *samples, uint32_t count, size_t stride)
 {
     if (stride == 1) {
         for (; count >= 4; count -= 4) {
-            memcpy(to, samples, 4);
-            memcpy(to + 2, samples + 2, 4);
+            uint32_t pair;
+            memcpy(&pair, samples, 4);
+            memcpy(to, &pair, 4);
+            memcpy(&pair, samples + 2, 4);
+            memcpy(to + 2, &pair, 4);
             to += 4;
             samples += 4;
         }
+    }
+    /* Not past the end: a stride may lead out of the caller's memory. */
+    for (; count > 4; count -= 4) {
+        to[0] = samples[0];
+        to[1] = samples[stride];
+        to[2] = samples[2 * stride];
+        to[3] = samples[3 * stride];
+        to += 4;
+        samples += 4 * stride;
     }
     for (uint32_t i = 0; i < count; i++) {
         to[i] = samples[i * stride];
     }
 }
 
+/*
+ * Places of outputs, in 2^-20 of an input sample. At 44.1 kHz a step and a phase, 1/160 of a sample, are rounded up by less
+ * than half of that: with up to 159 phases and AM_INPUT_ROOM steps a place is still less than 2^-12 too high, and phases and
+ * the 64 rows of the filter all begin at multiples of 1/320.
+ */
+#define PLACE_BITS 20
+#define PLACE(samples) ((uint32_t)(samples) << PLACE_BITS)
+#define STEP_44 2890138u
+#define PHASE_44 6554u
+
+/*
+ * The outputs that are due within `count` samples, the first at *place; the next one's is then counted from behind them.
+ * samples: the TAPS - 1 before them, then they. Returns the end of the outputs.
+ */
+static AM_NOT_INLINE int16_t *resample(uint32_t rate, const int16_t *samples, uint32_t count, uint32_t *place, int16_t *out)
+{
+    const uint32_t end = PLACE(count);
+    uint32_t now = *place;
+    if (rate == 44100u) {
+        for (; now < end; now += STEP_44) {
+            *out++ = (int16_t)convolve(airmark_filter_44[now >> (PLACE_BITS - 6) & 63u], samples + (now >> PLACE_BITS));
+        }
+    } else {
+        uint32_t at = now >> PLACE_BITS;
+        if (rate == 48000u) {
+            for (; at + 9u < count; at += 12u) {
+                convolve_6_apart(airmark_filter_48, samples + at, out, out + 2);
+                convolve_6_apart(airmark_filter_48, samples + at + 3, out + 1, out + 3);
+                out += 4;
+            }
+            for (; at < count; at += 3u) {
+                *out++ = (int16_t)convolve(airmark_filter_48, samples + at);
+            }
+        } else {
+            for (; at + 2u < count; at += 4u) {
+                convolve_2_apart(airmark_filter_32, samples + at, out, out + 1);
+                out += 2;
+            }
+            for (; at < count; at += 2u) {
+                *out++ = (int16_t)convolve(airmark_filter_32, samples + at);
+            }
+        }
+        now = PLACE(at);
+    }
+    *place = now - end;
+    return out;
+}
+
 size_t airmark_input(airmark_t *detector, const int16_t *samples, size_t count, size_t stride, uint32_t room,
                      int16_t *out, uint32_t *made)
 {
     const uint32_t rate = detector->config.rate;
-    /* No more input than makes `room` outputs, the least distance of two of which is two samples. */
-    size_t most = (size_t)detector->input_skip + 2u * room - 1u;
-    if (most > AIRMARK_HISTORY - TAPS) {
-        most = AIRMARK_HISTORY - TAPS;
-    }
-    const uint32_t taken = (uint32_t)(count < most ? count : most);
+    const uint32_t step = rate == 44100u ? STEP_44 : rate == 48000u ? PLACE(3) : PLACE(2);
+    uint32_t place = PLACE(detector->input_skip) + PHASE_44 * detector->input_phase;
+    /* As far as the sample with which the last output is due. */
+    const uint32_t most = ((place + step * (room - 1u)) >> PLACE_BITS) + 1u;
+    uint32_t taken = (uint32_t)(count < most ? count : most);
     int16_t *const history = detector->history;
-    gather(history + TAPS - 1, samples, taken, stride);
-    uint32_t at = detector->input_skip;
-    uint32_t outputs = 0;
-    if (rate == 44100u) {
-        uint32_t phase = detector->input_phase;
-        while (at < taken) {
-            out[outputs++] = (int16_t)convolve(airmark_filter_44[phase * 64u / 160u], history + at);
-            /* 441 / 160 samples on. */
-            phase += 121u;
-            at += 2u;
-            if (phase >= 160u) {
-                phase -= 160u;
-                at++;
-            }
-        }
-        detector->input_phase = (uint16_t)phase;
-    } else if (rate == 48000u) {
-        for (; at + 9u < taken; at += 12u) {
-            convolve_6_apart(airmark_filter_48, history + at, out + outputs, out + outputs + 2);
-            convolve_6_apart(airmark_filter_48, history + at + 3, out + outputs + 1, out + outputs + 3);
-            outputs += 4;
-        }
-        for (; at < taken; at += 3u) {
-            out[outputs++] = (int16_t)convolve(airmark_filter_48, history + at);
-        }
+    const int16_t *last;
+    int16_t *end;
+    if (stride == 1 && taken >= 2u * TAPS) {
+        /* Only the first are put behind the history: the others lie as they must where they are. */
+        gather(history + TAPS - 1, samples, TAPS, 1);
+        end = resample(rate, history, TAPS, &place, out);
+        end = resample(rate, samples + 1, taken - TAPS, &place, end);
+        last = samples + taken - (TAPS - 1);
     } else {
-        for (; at + 2u < taken; at += 4u) {
-            convolve_2_apart(airmark_filter_32, history + at, out + outputs, out + outputs + 1);
-            outputs += 2;
-        }
-        for (; at < taken; at += 2u) {
-            out[outputs++] = (int16_t)convolve(airmark_filter_32, history + at);
-        }
+        taken = taken < AIRMARK_HISTORY - (TAPS - 1) ? taken : AIRMARK_HISTORY - (TAPS - 1);
+        gather(history + TAPS - 1, samples, taken, stride);
+        end = resample(rate, history, taken, &place, out);
+        last = history + taken;
     }
-    detector->input_skip = (uint8_t)(at - taken);
-    /* The last samples to the front, words at a time where they do not overlap. */
-    if (taken >= TAPS) {
-        gather(history, history + taken, TAPS, 1);
-    } else {
-        for (uint32_t i = 0; i < TAPS - 1u; i++) {
-            history[i] = history[taken + i];
-        }
-    }
-    *made = outputs;
+    gather(history, last, TAPS - 1, 1);
+    detector->input_skip = (uint8_t)(place >> PLACE_BITS);
+    detector->input_phase = (uint16_t)((place & (PLACE(1) - 1u)) * 160u >> PLACE_BITS);
+    *made = (uint32_t)(end - out);
     return taken;
 }
 

@@ -582,12 +582,13 @@ static inline const uint32_t *am_lanes(const airmark_t *detector, uint32_t b)
 /* ---- stages, one file each ---------------------------------------------------------------------------------------- */
 
 /*
- * input, for rates over 16 kHz: takes some of the samples, makes no more than `room` (at least 1) at the frames' rate and
- * says how many in *made. Returns the samples taken, at least one. out: room for AIRMARK_HISTORY / 2.
+ * input, for rates over 16 kHz: takes some of the samples, makes no more than `room` (1 to AM_INPUT_ROOM) at the frames'
+ * rate and says how many in *made. Returns the samples taken, at least one.
  */
 void airmark_input_reset(airmark_t *detector);
 bool airmark_input_rate(uint32_t rate, uint32_t *numerator, uint32_t *denominator, uint32_t *delay);
 #if AIRMARK_RESAMPLE
+enum { AM_INPUT_ROOM = 86 }; /* what comes between two things that are due, airmark.c */
 size_t airmark_input(airmark_t *detector, const int16_t *samples, size_t count, size_t stride, uint32_t room,
                      int16_t *out, uint32_t *made);
 #endif

@@ -5,16 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airmark.commands import common
 from airmark.errors import AirmarkError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from airmark.keys import Key
     from airmark.null import Event, Fit, Heard
 
@@ -79,14 +78,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     profiles.add_argument(
         "--audio", type=Path, metavar="DIR", help="recordings to mark: any sound files, or a folder with manifest.csv"
     )
-    profiles.add_argument(
-        "--rirs", type=Path, metavar="DIR",
-        help="responses of rooms; default: rir/16k or rir in --audio, or shipped ones",
-    )  # fmt: skip
-    profiles.add_argument("--noise", type=Path, metavar="DIR", help="default: noise in --audio, or shipped ones")
-    profiles.add_argument(
-        "--rt60-max", type=float, default=1.3, metavar="S", help="leave out more reverberant rooms; default 1.3"
-    )
+    common.add_rooms(profiles)
     profiles.add_argument(
         "--only", nargs="+", action="extend", default=[], metavar="NAME",
         help="only these variants beside the default; an unknown one lists them all",
@@ -97,10 +89,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     profiles.add_argument(
         "--strength", type=float, metavar="DB", help="of all marks, against the host's smoothed spectrum; default -14"
     )
-    profiles.add_argument("--seed", type=int, default=0, metavar="N", help="draws everything; default 0")
-    profiles.add_argument(
-        "--jobs", type=int, default=-1, metavar="N", help="processes at a time; default: all processors"
-    )
+    common.add_draws(profiles)
     profiles.add_argument("--json", action="store_true", help="print the result as JSON")
     profiles.add_argument(
         "--out", type=Path, metavar="DIR", help=f"write {PROFILES}.json and {PROFILES}.png into that new folder"
@@ -120,14 +109,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         "--audio", type=Path, metavar="DIR",
         help="folder with manifest.csv: programmes of kind speech, music and mixed, and words of kind wakeword",
     )  # fmt: skip
-    words.add_argument(
-        "--rirs", type=Path, metavar="DIR",
-        help="responses of rooms; default: rir/16k or rir in --audio, or shipped ones",
-    )  # fmt: skip
-    words.add_argument("--noise", type=Path, metavar="DIR", help="default: noise in --audio, or shipped ones")
-    words.add_argument(
-        "--rt60-max", type=float, default=1.3, metavar="S", help="leave out more reverberant rooms; default 1.3"
-    )
+    common.add_rooms(words)
     words.add_argument(
         "--trials", type=int, default=WAKEWORD_TRIALS, metavar="N", help=f"default {WAKEWORD_TRIALS}, two marks each"
     )
@@ -135,8 +117,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         "--limit", type=float, metavar="S", help="after the word's end the headset waits no longer; default 0.5"
     )
     words.add_argument("--strength", default="auto", metavar="auto|DB", help="of the marks; default auto")
-    words.add_argument("--seed", type=int, default=0, metavar="N", help="draws everything; default 0")
-    words.add_argument("--jobs", type=int, default=-1, metavar="N", help="processes at a time; default: all processors")
+    common.add_draws(words)
     words.add_argument("--json", action="store_true", help="print the result as JSON")
     words.add_argument(
         "--out", type=Path, metavar="DIR", help=f"write {WAKEWORD}.json and {WAKEWORD}.png into that new folder"
@@ -149,7 +130,7 @@ def run_speed(args: argparse.Namespace) -> int:
     """Measure the speed; returns 0 where all targets are met."""
     from airmark import speed
 
-    _check("--runs", args.runs, 1, 1000)
+    common.check_whole("--runs", args.runs, 1, 1000)
     result = speed.measure_apart(args.runs)
     rows = result["rows"]
     missed = [row for row in rows if row["target"] is not None and row["times_real_time"] < row["target"]]
@@ -168,15 +149,12 @@ def run_speed(args: argparse.Namespace) -> int:
 
 def run_null(args: argparse.Namespace) -> int:
     """Measure false alarms; returns 0."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     from airmark import hardhosts, null
     from airmark.detector import check_built
 
-    _check("--keys", args.keys, 1, 1 << 16)
-    _check("--jobs", args.jobs, 1, 1024)
-    _check("--seed", args.seed, 0, 2**64 - 1)
+    common.check_whole("--keys", args.keys, 1, 1 << 16)
+    common.check_whole("--jobs", args.jobs, 1, 1024)
+    common.check_whole("--seed", args.seed, 0, 2**64 - 1)
     if not null.LEAST_SCORE <= args.fit_from <= 6:
         raise AirmarkError(f"--fit-from {args.fit_from:g}: give a score from {null.LEAST_SCORE:g} to 6")
     if not args.audio and args.no_hosts:
@@ -185,10 +163,9 @@ def run_null(args: argparse.Namespace) -> int:
     _check_free(args.out, args.force)
     units = null.recordings(args.audio) if args.audio else []
     started = time.process_time()
-    console = Console(stderr=True)
     heard: list[Heard] = []
     hosts: list[dict[str, Any]] = []
-    with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
+    with common.bar() as progress:
         task = progress.add_task("searching for keys", total=None)
         keys = null.keys_with_symmetries(args.keys, args.seed)
         progress.update(task, description="listening", total=len(units))
@@ -212,10 +189,10 @@ def run_null(args: argparse.Namespace) -> int:
 
 def run_profiles(args: argparse.Namespace) -> int:
     """Search for a better profile; returns 0."""
-    from airmark import folder, masking, materials, profilesearch, thresholds
+    from airmark import masking, materials, profilesearch, thresholds
     from airmark.version import __version__
 
-    _check_trials(args)
+    common.check_trials(args)
     strength = profilesearch.STRENGTH_DB if args.strength is None else args.strength
     if not masking.QUIETEST_DB <= strength <= masking.LOUDEST_DB:
         raise AirmarkError(f"--strength {strength:g}: give {masking.QUIETEST_DB:g} to {masking.LOUDEST_DB:g} dB")
@@ -223,10 +200,7 @@ def run_profiles(args: argparse.Namespace) -> int:
     found = materials.gather(args.audio, args.rirs, args.noise, args.rt60_max)
     search = profilesearch.Search(found, variants, args.trials, strength, args.seed)
     started = time.monotonic()
-    with ExitStack() as stack:
-        # Before the work, so that a folder that can't be written is told at once.
-        part, put = stack.enter_context(folder.results(args.out, PROFILES, args.force)) if args.out else (None, None)
-        bar = stack.enter_context(_progress())
+    with _kept(args.out, PROFILES, args.force) as keep, common.trials_bar() as bar:
         task = bar.add_task("trials", total=args.trials)
         heard = profilesearch.run(search, args.jobs, lambda: bar.advance(task))
         result = {
@@ -240,12 +214,7 @@ def run_profiles(args: argparse.Namespace) -> int:
             "seconds": time.monotonic() - started,
             "variants": profilesearch.summary(search, heard),
         }
-        if part is not None and put is not None:
-            with _told_where(args.out):
-                text = json.dumps(result, indent=1, allow_nan=False) + "\n"
-                (part / f"{PROFILES}.json").write_text(text, encoding="utf-8")
-                profilesearch.picture(result["variants"], part / f"{PROFILES}.png")
-            put()
+        keep(result, lambda path: profilesearch.picture(result["variants"], path))
     if args.json:
         print(json.dumps(result, indent=1, allow_nan=False))
     else:
@@ -259,23 +228,20 @@ def run_wakeword(args: argparse.Namespace) -> int:
 
     import numpy as np
 
-    from airmark import folder, keysearch, materials, thresholds, wakeword
-    from airmark.commands.embed import _strength
+    from airmark import keysearch, materials, thresholds, wakeword
     from airmark.detector import check_built
     from airmark.version import __version__
 
-    _check_trials(args)
+    common.check_trials(args)
     limit_s = wakeword.LIMIT_S if args.limit is None else args.limit
     if not 0 <= limit_s <= wakeword.NO_LIMIT_S:
         raise AirmarkError(f"--limit {limit_s:g}: give 0 to {wakeword.NO_LIMIT_S:g} seconds")
-    strength = _strength(args.strength)
+    strength = common.strength(args.strength)
     check_built("c")
     found = materials.gather(args.audio, args.rirs, args.noise, args.rt60_max)
     clips = wakeword.clips(args.audio)
     started = time.monotonic()
-    with ExitStack() as stack:
-        part, put = stack.enter_context(folder.results(args.out, WAKEWORD, args.force)) if args.out else (None, None)
-        bar = stack.enter_context(_progress())
+    with _kept(args.out, WAKEWORD, args.force) as keep, common.trials_bar() as bar:
         task = bar.add_task("searching for keys", total=None)
         rng = np.random.default_rng(args.seed)
         key = keysearch.generate(rng=rng)
@@ -300,12 +266,7 @@ def run_wakeword(args: argparse.Namespace) -> int:
             "rows": wakeword.summary(plan, heard),
             "heard": [asdict(one) for one in heard],
         }
-        if part is not None and put is not None:
-            with _told_where(args.out):
-                text = json.dumps(result, indent=1, allow_nan=False) + "\n"
-                (part / f"{WAKEWORD}.json").write_text(text, encoding="utf-8")
-                wakeword.picture(plan, heard, result["rows"], part / f"{WAKEWORD}.png")
-            put()
+        keep(result, lambda path: wakeword.picture(plan, heard, result["rows"], path))
     if args.json:
         print(json.dumps(result, indent=1, allow_nan=False))
     else:
@@ -377,24 +338,29 @@ def _print_profiles(result: dict[str, Any]) -> None:
         )
 
 
-def _check_trials(args: argparse.Namespace) -> None:
-    _check("--trials", args.trials, 1, 1_000_000)
-    _check("--seed", args.seed, 0, 2**63 - 1)
-    _check("--jobs", args.jobs, -1, 100_000)
-    if args.jobs == 0:
-        raise AirmarkError("--jobs 0: give a number, or -1 for all processors")
-    if not args.rt60_max > 0:
-        raise AirmarkError(f"--rt60-max {args.rt60_max:g}: give seconds, such as 1.3")
+@contextmanager
+def _kept(
+    out: Path | None, stem: str, force: bool
+) -> Iterator[Callable[[dict[str, Any], Callable[[Path], None]], None]]:
+    """Before the work, so that a folder that can't be written is told at once; nothing is kept without a folder.
 
+    Gives a function of the result and of what draws its picture into a file.
+    """
+    from airmark import folder
 
-def _progress() -> Progress:
-    """Of trials, on a terminal only."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    if out is None:
+        yield lambda result, draw: None
+        return
+    with folder.results(out, stem, force) as (part, put):
 
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+        def keep(result: dict[str, Any], draw: Callable[[Path], None]) -> None:
+            with _told_where(out):
+                text = json.dumps(result, indent=1, allow_nan=False) + "\n"
+                (part / f"{stem}.json").write_text(text, encoding="utf-8")
+                draw(part / f"{stem}.png")
+            put()
+
+        yield keep
 
 
 @contextmanager
@@ -403,11 +369,6 @@ def _told_where(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise AirmarkError(f"{folder}: cannot write the result: {error.strerror or error}") from None
-
-
-def _check(option: str, value: int, least: int, most: int) -> None:
-    if not least <= value <= most:
-        raise AirmarkError(f"{option} {value}: give a whole number from {least} to {most}")
 
 
 def _check_free(folder: Path | None, force: bool) -> None:

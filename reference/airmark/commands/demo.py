@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airmark.commands import common
 from airmark.errors import AirmarkError
 
 if TYPE_CHECKING:
@@ -39,16 +40,13 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; returns 0 where every case went as it should, else 1."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
     from airmark import demo, folder
 
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description:22}"), BarColumn(), TimeElapsedColumn()
     with (
         folder.results(args.out, FOLDER, args.force) as (part, put),
-        Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar,
+        common.bar(TextColumn("{task.description:22}"), BarColumn(), TimeElapsedColumn()) as bar,
     ):
         task = bar.add_task("starting", total=None)
         shown = demo.run(lambda what, done, total: bar.update(task, description=what, completed=done, total=total + 1))

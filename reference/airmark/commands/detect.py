@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airmark.commands import common
 from airmark.errors import AirmarkError
 
 if TYPE_CHECKING:
@@ -49,9 +50,6 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Detect; returns 0 where a mark was found, 1 where none was."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     from airmark import audio
     from airmark.detector import Detector
     from airmark.keys import Key
@@ -91,10 +89,9 @@ def run(args: argparse.Namespace) -> int:
     heard = 0
     if not args.json:
         print(heading(detector))
-    console = Console(stderr=True)
     # Redirected standard output is for whoever reads it, not for the terminal that shows the progress.
     both = sys.stdout.isatty()
-    with Progress(console=console, disable=not console.is_terminal, transient=True, redirect_stdout=both) as progress:
+    with common.bar(redirect_stdout=both) as progress:
         task = progress.add_task("listening", total=total)
 
         def take(new: list[Detection]) -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airmark.commands import common
 from airmark.errors import AirmarkError
 from airmark.words import ANSWER_S
 
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     """Mark the recording or the pipe."""
     from airmark.keys import Key
 
-    strength = _strength(args.strength)
+    strength = common.strength(args.strength)
     key = Key.load(args.key)
     if args.input == "-" or args.output == "-":
         return _pipe(args, key, strength)
@@ -78,23 +79,7 @@ def run(args: argparse.Namespace) -> int:
     return _file(args, key, strength)
 
 
-def _strength(given: str) -> float | None:
-    from airmark.masking import check_strength
-
-    if given == "auto":
-        return None
-    try:
-        strength = float(given)
-    except ValueError:
-        raise AirmarkError(f"--strength {given}: give 'auto' or dB, such as -20") from None
-    check_strength(strength)
-    return strength
-
-
 def _file(args: argparse.Namespace, key: Key, strength: float | None) -> int:
-    from rich.console import Console
-    from rich.progress import Progress
-
     from airmark import audio
     from airmark.embedder import Embedder, check_words, places_of, span_of, word_places
 
@@ -108,8 +93,7 @@ def _file(args: argparse.Namespace, key: Key, strength: float | None) -> int:
     answer = ANSWER_S if args.answer is None else args.answer
     before = word_places(args.word, args.at, span, recording.rate, key, answer=answer, early=args.early)
     places = places_of((*args.at, *before), args.near, recording.rate)
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
+    with common.bar() as progress:
         task = progress.add_task("marking", total=None)
         embedded = embedder.embed(
             recording.samples,

@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airmark.commands import common
 from airmark.errors import AirmarkError
 
 if TYPE_CHECKING:
@@ -44,16 +45,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--audio", type=Path, metavar="DIR", help="recordings to mark: any sound files, or a folder with manifest.csv"
     )
-    parser.add_argument(
-        "--rirs",
-        type=Path,
-        metavar="DIR",
-        help="responses of rooms; default: rir/16k or rir in --audio, or shipped ones",
-    )
-    parser.add_argument("--noise", type=Path, metavar="DIR", help="noises; default: noise in --audio, or shipped ones")
-    parser.add_argument(
-        "--rt60-max", type=float, default=1.3, metavar="S", help="leave out more reverberant rooms; default 1.3"
-    )
+    common.add_rooms(parser)
     parser.add_argument(
         "--condition", nargs="+", action="extend", metavar="NAME", help="only these rows; an unknown one lists them all"
     )
@@ -79,10 +71,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         "--null-keys", type=int, default=NULL_KEYS, metavar="N",
         help=f"keys that listen for false alarms; default {NULL_KEYS}; 0 for none",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="draws everything; default 0")
-    parser.add_argument(
-        "--jobs", type=int, default=-1, metavar="N", help="processes at a time; default: all processors"
-    )
+    common.add_draws(parser)
     parser.add_argument(
         "--backend", metavar="NAME", help="joblib's: loky (default), threading, multiprocessing, dask, …"
     )
@@ -97,15 +86,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate; returns 0."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import TimeRemainingColumn
 
     from airmark import evaluate, folder, materials, report, report_plot
     from airmark.null import keys_with_symmetries
@@ -113,13 +94,9 @@ def run(args: argparse.Namespace) -> int:
     conditions, notes = _conditions(args.condition)
     _check(args)
     found = materials.gather(args.audio, args.rirs, args.noise, args.rt60_max)
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with (
         folder.results(args.out, FOLDER, args.force) as (part, put),
-        Progress(
-            *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal, transient=True
-        ) as bar,
+        common.trials_bar(TimeRemainingColumn()) as bar,
     ):
         task = bar.add_task("searching for keys", total=None)
         keys = keys_with_symmetries(evaluate.KEYS + args.null_keys, args.seed)
@@ -144,19 +121,10 @@ def run(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> None:
     from airmark import detector, embedder, thresholds
 
-    for option, value, least, most in (
-        ("--trials", args.trials, 1, 1_000_000),
-        ("--baseline", args.baseline, 0, 1_000_000),
-        ("--null-keys", args.null_keys, 0, 1 << 16),
-        ("--seed", args.seed, 0, 2**63 - 1),
-        ("--jobs", args.jobs, -1, 100_000),
-    ):
-        if value is not None and not least <= value <= most:
-            raise AirmarkError(f"{option} {value}: give a whole number from {least} to {most}")
-    if args.jobs == 0:
-        raise AirmarkError("--jobs 0: give a number, or -1 for all processors")
-    if not args.rt60_max > 0:
-        raise AirmarkError(f"--rt60-max {args.rt60_max:g}: give seconds, such as 1.3")
+    common.check_trials(args)
+    if args.baseline is not None:
+        common.check_whole("--baseline", args.baseline, 0, 1_000_000)
+    common.check_whole("--null-keys", args.null_keys, 0, 1 << 16)
     if args.full and args.trials is not None:
         raise AirmarkError("give --trials or --full, not both")
     for engine in args.engine:
@@ -202,7 +170,6 @@ def _plan(
     notes: list[str],
 ) -> Plan:
     from airmark import evaluate, thresholds
-    from airmark.commands.embed import _strength
 
     far = [c for c in conditions if c.room == "far" and not evaluate.measured_rooms(found.rooms, c)]
     if far:
@@ -224,7 +191,7 @@ def _plan(
         limits[args.engine[0]],
         tuple(args.engine),
         args.pattern,
-        _strength(args.strength),
+        common.strength(args.strength),
         args.seed,
         **models,
         other_thresholds=limits,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,15 @@ def test_the_command_writes_table_and_picture(monkeypatch, capsys, tmp_path):
     assert (out / "wakeword.png").stat().st_size > 10_000
     assert main(arguments) == 2
     assert "has something in it" in capsys.readouterr().err
+    made = iter(range(10, 20))
+    assert main(arguments[:-2]) == 0
+    _, heading, *lines = capsys.readouterr().out.splitlines()
+    assert "by its end  too late" in heading
+    assert any(row["told_before_end"] for row in result["rows"])
+    for row, line in zip(result["rows"], lines, strict=False):
+        title, decisions = row["title"], "early" if row["early"] else "whole"
+        count, late = f"{row['suppressed']} of {row['words']}", row["told_too_late"]
+        assert re.match(rf"{title} +{decisions} +{count} .* % +{row['told_before_end']} +{late}(\s|$)", line)
 
 
 @pytest.mark.parametrize(

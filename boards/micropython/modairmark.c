@@ -11,7 +11,8 @@
  * Memory: an object holds all of its detector or gate, with its keys; nothing is allocated afterwards but what is given
  * back: a tuple and a Detection for each mark. The collector does not move objects, so pointers into them stay good.
  * A detector can be used from scheduled callbacks (soft interrupts): nothing here lets another callback run while samples
- * are being pushed. A second call meanwhile, from a hard interrupt or another core, raises RuntimeError.
+ * are being pushed. A second call meanwhile, from a hard interrupt or another core, raises RuntimeError, from the first
+ * sample of a buffer to the last. So nothing in between may raise: what finds no memory is told when all is pushed.
  */
 #if defined(MICROPY_ENABLE_DYNRUNTIME)
 #include "py/dynruntime.h"
@@ -43,10 +44,11 @@ static const uint16_t one_a_year_q8[] = {
 #define BAD_FIRST_SAMPLE MP_ERROR_TEXT("first_sample must be a whole number, 0 to 2**64 - 1")
 #define BAD_HEARD MP_ERROR_TEXT("heard must be a whole number of samples, 0 or more")
 
-typedef struct {
+typedef struct detection_obj {
     mp_obj_base_t base;
     uint32_t rate;
     airmark_detection_t detection;
+    struct detection_obj *next; /* of those that a call found, until it gives them back */
 } detection_obj_t;
 
 typedef struct {
@@ -75,6 +77,16 @@ mp_obj_full_type_t detection_type, detector_type, gate_type, answer_type;
 static const mp_obj_type_t detection_type, detector_type, gate_type, answer_type;
 #endif
 #define TYPE(name) ((const mp_obj_type_t *)&name##_type)
+
+/* Gives NULL where there is no memory. */
+static void *allocate(size_t size)
+{
+#if defined(MICROPY_ENABLE_DYNRUNTIME)
+    return m_realloc_maybe(NULL, size, false);
+#else
+    return m_malloc_maybe(size);
+#endif
+}
 
 /* Numbers */
 
@@ -190,12 +202,17 @@ static void detection_print(const mp_print_t *print, mp_obj_t self_in, mp_print_
     mp_printf(print, ")");
 }
 
-static mp_obj_t new_detection(const airmark_detection_t *detection, uint32_t rate)
+/* Gives NULL where there is no memory. */
+static detection_obj_t *new_detection(const airmark_detection_t *detection, uint32_t rate)
 {
-    detection_obj_t *const found = mp_obj_malloc(detection_obj_t, TYPE(detection));
-    found->rate = rate;
-    found->detection = *detection;
-    return MP_OBJ_FROM_PTR(found);
+    detection_obj_t *const found = allocate(sizeof *found);
+    if (found != NULL) {
+        found->base.type = TYPE(detection);
+        found->rate = rate;
+        found->detection = *detection;
+        found->next = NULL;
+    }
+    return found;
 }
 
 /* Detector */
@@ -310,8 +327,31 @@ static void begin(detector_obj_t *self)
     self->busy = true;
 }
 
-/* airmark_push of all; appends what is found to *list, which is made for the first one. bytes: samples at any address. */
-static void push(detector_obj_t *self, const uint8_t *bytes, size_t count, mp_obj_t *list)
+/* What a call found, first to last. */
+typedef struct {
+    detection_obj_t *first;
+    detection_obj_t *last;
+    size_t count;
+    bool lost; /* for one there was no memory */
+} found_t;
+
+static void keep(found_t *all, detection_obj_t *detection)
+{
+    if (detection == NULL) {
+        all->lost = true;
+        return;
+    }
+    if (all->first == NULL) {
+        all->first = detection;
+    } else {
+        all->last->next = detection;
+    }
+    all->last = detection;
+    all->count++;
+}
+
+/* airmark_push of all; keeps what is found. bytes: samples at any address. */
+static void push(detector_obj_t *self, const uint8_t *bytes, size_t count, found_t *all)
 {
     const bool aligned = (uintptr_t)bytes % sizeof(int16_t) == 0;
     while (count > 0) {
@@ -325,35 +365,40 @@ static void push(detector_obj_t *self, const uint8_t *bytes, size_t count, mp_ob
         }
         airmark_detection_t detection;
         bool found;
-        begin(self);
         const size_t taken = airmark_push(&self->detector, samples, size, 1, &detection, &found);
-        self->busy = false;
         bytes += taken * sizeof piece[0];
         count -= taken;
         if (found) {
-            if (*list == MP_OBJ_NULL) {
-                *list = mp_obj_new_list(0, NULL);
-            }
-            mp_obj_list_append(*list, new_detection(&detection, self->detector.config.rate));
+            keep(all, new_detection(&detection, self->detector.config.rate));
         }
     }
 }
 
-static mp_obj_t as_tuple(mp_obj_t list)
+/* The call is over: all that was found, as a tuple. */
+static mp_obj_t end(detector_obj_t *self, const found_t *all)
 {
     mp_obj_t *items;
     size_t count;
-    if (list == MP_OBJ_NULL) {
+    self->busy = false;
+    if (all->lost) {
+        m_malloc_fail(sizeof(detection_obj_t));
+    }
+    if (all->count == 0) {
         return mp_const_empty_tuple; /* it exists already */
     }
-    mp_obj_get_array(list, &count, &items);
-    return mp_obj_new_tuple(count, items);
+    const mp_obj_t tuple = mp_obj_new_tuple(all->count, NULL);
+    mp_obj_get_array(tuple, &count, &items);
+    for (detection_obj_t *one = all->first; one != NULL; one = one->next) {
+        *items++ = MP_OBJ_FROM_PTR(one);
+    }
+    return tuple;
 }
 
 static mp_obj_t detector_process(mp_obj_t self_in, mp_obj_t samples)
 {
+    detector_obj_t *const self = MP_OBJ_TO_PTR(self_in);
     mp_buffer_info_t buffer;
-    mp_obj_t list = MP_OBJ_NULL;
+    found_t all = {NULL, NULL, 0, false};
     if (mp_obj_get_type(samples) == &mp_type_str || !mp_get_buffer(samples, &buffer, MP_BUFFER_READ) ||
         (buffer.typecode != 'h' && buffer.typecode != 'B' && buffer.typecode != BYTEARRAY_TYPECODE)) {
         mp_raise_TypeError(MP_ERROR_TEXT("samples must be array('h'), bytes, bytearray or a memoryview of these"));
@@ -361,8 +406,9 @@ static mp_obj_t detector_process(mp_obj_t self_in, mp_obj_t samples)
     if (buffer.len % sizeof(int16_t) != 0) {
         mp_raise_ValueError(MP_ERROR_TEXT("samples must be whole: an even number of bytes"));
     }
-    push(MP_OBJ_TO_PTR(self_in), buffer.buf, buffer.len / sizeof(int16_t), &list);
-    return as_tuple(list);
+    begin(self);
+    push(self, buffer.buf, buffer.len / sizeof(int16_t), &all);
+    return end(self, &all);
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(detector_process_obj, detector_process);
 
@@ -370,15 +416,16 @@ static mp_obj_t detector_flush(mp_obj_t self_in)
 {
     detector_obj_t *const self = MP_OBJ_TO_PTR(self_in);
     int16_t silence[PIECE];
-    mp_obj_t list = MP_OBJ_NULL;
+    found_t all = {NULL, NULL, 0, false};
     memset(silence, 0, sizeof silence);
     size_t count = AIRMARK_FLUSH_SAMPLES(self->detector.config.rate);
+    begin(self);
     while (count > 0) {
         const size_t size = count < PIECE ? count : PIECE;
-        push(self, (const uint8_t *)silence, size, &list);
+        push(self, (const uint8_t *)silence, size, &all);
         count -= size;
     }
-    return as_tuple(list);
+    return end(self, &all);
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(detector_flush_obj, detector_flush);
 
@@ -418,7 +465,14 @@ static mp_obj_t answer_field(const answer_obj_t *self, qstr name)
     }
     if (name == MP_QSTR_mark) {
         const bool marked = a->verdict == AIRMARK_GATE_SUPPRESS || a->late;
-        return marked ? new_detection(&a->mark, self->rate) : mp_const_none;
+        if (!marked) {
+            return mp_const_none;
+        }
+        detection_obj_t *const mark = new_detection(&a->mark, self->rate);
+        if (mark == NULL) {
+            m_malloc_fail(sizeof *mark);
+        }
+        return MP_OBJ_FROM_PTR(mark);
     }
     return MP_OBJ_NULL;
 }

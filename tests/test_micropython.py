@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 from functools import cache
@@ -199,21 +200,69 @@ def test_one_script_runs_on_both(files: Path, tmp_path: Path):
     assert on_host.split()[:2] == [str(sample), str(score / 256)]
 
 
-@pytest.mark.parametrize("interpreter", [[sys.executable], [str(interpreters.BUILD / "unix/micropython")]])
-def test_the_script_refuses_what_is_no_such_file(interpreter: list[str], tmp_path: Path):
-    sound = np.zeros((1000, 2), np.int16)
-    soundfile.write(tmp_path / "stereo.wav", sound, 16_000)
-    soundfile.write(tmp_path / "24.wav", sound[:, 0], 16_000, "PCM_24")
-    soundfile.write(tmp_path / "mono.flac", sound[:, 0], 16_000)
-    for names, said in (
-        ([], "give a key file and a WAV file"),
-        (["key.json", "stereo.wav"], "stereo.wav has channels: 2, bits: 16; give one channel of 16 bits"),
-        (["key.json", "24.wav"], "24.wav has channels: 1, bits: 24; give one"),
-        (["key.json", "mono.flac"], "mono.flac is not a WAV file"),
-    ):
+def riff(*chunks: tuple[bytes, bytes]) -> bytes:
+    """A WAV file of these chunks; one of an odd length is padded."""
+    body = b"".join(kind + struct.pack("<I", len(data)) + data + bytes(len(data) % 2) for kind, data in chunks)
+    return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WAVE" + body
+
+
+def form(
+    code: int = 1, channels: int = 1, rate: int = 16_000, bits: int = 16, more: bytes = b""
+) -> tuple[bytes, bytes]:
+    frame = channels * bits // 8
+    return b"fmt ", struct.pack("<HHIIHH", code, channels, rate, rate * frame, frame, bits) + more
+
+
+EXTENSIBLE = struct.pack("<HHIH", 22, 16, 4, 1) + bytes.fromhex("000000001000800000aa00389b71")
+BOTH = [[sys.executable], [str(interpreters.BUILD / "unix/micropython")]]
+
+
+@pytest.mark.parametrize("interpreter", BOTH, ids=["host", "unix"])
+def test_the_script_reads_any_wav_file_of_16_bits(interpreter: list[str], files: Path, tmp_path: Path):
+    pcm = (files / "clip.pcm").read_bytes()
+    other = (b"LIST", b"INFOISFT\x05\0\0\0Lavf")  # of an odd length
+    after = (b"LIST", pcm)  # no sound, whatever it holds
+    (tmp_path / "plain.wav").write_bytes(riff(form(), (b"data", pcm)))
+    (tmp_path / "chunks.wav").write_bytes(riff(other, form(), other, (b"data", pcm), after))
+    (tmp_path / "extensible.wav").write_bytes(riff(form(0xFFFE, more=EXTENSIBLE), (b"data", pcm)))
+    piped = riff(form(), (b"data", pcm)).replace(b"data" + struct.pack("<I", len(pcm)), b"data\xff\xff\xff\xff")
+    (tmp_path / "piped.wav").write_bytes(piped + b"\0")
+    said = {
+        path.name: interpreters.run([*interpreter, interpreters.GLUE / "examples/file.py", files / "secret.json", path])
+        for path in tmp_path.glob("*.wav")
+    }
+    assert len(said) == 4
+    assert set(said.values()) == {said["plain.wav"]}
+    assert said["plain.wav"].count("\n") == 1
+
+
+@pytest.mark.parametrize("interpreter", BOTH, ids=["host", "unix"])
+def test_the_script_refuses_what_is_no_such_file(interpreter: list[str], files: Path, tmp_path: Path):
+    shutil.copyfile(files / "secret.json", tmp_path / "key.json")
+    sound = (b"data", bytes(2000))
+    wanted = "give PCM of one channel and 16 bits"
+    refused = {
+        "stereo.wav": (riff(form(channels=2), sound), f"has channels: 2, bits: 16; {wanted}"),
+        "24.wav": (riff(form(bits=24), sound), f"has channels: 1, bits: 24; {wanted}"),
+        "float.wav": (riff(form(3, bits=32), sound), f"has format 3, channels: 1, bits: 32; {wanted}"),
+        "rate.wav": (riff(form(rate=11), sound), ""),
+        "mono.flac": (b"fLaC" + bytes(100), "is not a WAV file"),
+        "empty.wav": (b"", "is not a WAV file"),
+        "silent.wav": (riff(form()), "is a broken WAV file: there is no sound in it"),
+        "bare.wav": (riff(sound), "is a broken WAV file: no format comes before the sound"),
+        "cut.wav": (riff(form(), sound)[:30], "is a broken WAV file: its format is cut off"),
+    }
+    for name, (content, _) in refused.items():
+        (tmp_path / name).write_bytes(content)
+    cases = [(["key.json", name], f"{name} {said}" if said else "rate") for name, (_, said) in refused.items()]
+    cases += [([], "give a key file and a WAV file"), (["key.json", "none.wav"], "none.wav: cannot read it")]
+    cases += [(["none.json", "silent.wav"], "silent.wav"), (["mono.flac", "24.wav"], "24.wav has")]
+    (tmp_path / "good.wav").write_bytes(riff(form(), sound))
+    cases += [(["none.json", "good.wav"], "none.json: cannot read the key"), (["good.wav", "good.wav"], "good.wav")]
+    for names, said in cases:
         command = [*interpreter, interpreters.GLUE / "examples/file.py", *names]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
-        assert (done.returncode, done.stderr) == (2, "")
+        assert (done.returncode, done.stderr) == (2, ""), (names, done.stderr)
         assert done.stdout.startswith("file.py: ")
         assert said in done.stdout
         assert done.stdout.count("\n") == 1

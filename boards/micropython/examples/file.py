@@ -8,6 +8,11 @@ import sys
 
 import airmark
 
+PCM, EXTENSIBLE = 1, 0xFFFE
+"""Formats of a WAV file; of the second the format itself comes later."""
+UNTIL_THE_END = 0xFFFFFFFF
+"""Length of sound that was written to a pipe."""
+
 
 def fail(what):
     """Say what is wrong and end: MicroPython's sys.exit may print nothing."""
@@ -15,19 +20,66 @@ def fail(what):
     sys.exit(2)
 
 
+def rate_of(chunk, name):
+    """The rate that the chunk of the format tells."""
+    if len(chunk) < 16:
+        fail(name + " is a broken WAV file: its format is cut off")
+    form, channels, rate, bits = struct.unpack("<HHI6xH", chunk[:16])
+    if form == EXTENSIBLE and len(chunk) >= 26:
+        (form,) = struct.unpack("<H", chunk[24:26])
+    if (form, channels, bits) != (PCM, 1, 16):
+        has = f"channels: {channels}, bits: {bits}" if form == PCM else f"format {form}, channels: {channels}, bits: {bits}"
+        fail(f"{name} has {has}; give PCM of one channel and 16 bits, as a microphone's")
+    return rate
+
+
+def find_sound(file, name):
+    """The rate and how many bytes of sound there are, which come next in the file."""
+    start = file.read(12)
+    if len(start) < 12 or start[:4] != b"RIFF" or start[8:] != b"WAVE":
+        fail(name + " is not a WAV file")
+    rate = None
+    while True:
+        head = file.read(8)
+        if len(head) < 8:
+            fail(name + " is a broken WAV file: there is no sound in it")
+        kind, size = struct.unpack("<4sI", head)
+        if kind == b"data":
+            if rate is None:
+                fail(name + " is a broken WAV file: no format comes before the sound")
+            return rate, size
+        read = min(size, 40) if kind == b"fmt " else 0
+        if read:
+            rate = rate_of(file.read(read), name)
+        file.seek(size + size % 2 - read, 1)
+
+
+def main(key, name):
+    """Print a line for each mark: sample, score, drift, key."""
+    with open(name, "rb") as file:
+        rate, left = find_sound(file, name)
+        detector = airmark.Detector([airmark.Key.load(key)], rate=rate)
+        buffer = memoryview(bytearray(1024))
+        while True:
+            n = file.readinto(buffer if left == UNTIL_THE_END else buffer[: min(left, len(buffer))])
+            if not n:
+                break
+            left -= 0 if left == UNTIL_THE_END else n
+            tell(detector.process(buffer[: n - n % 2]))
+        tell(detector.flush())
+
+
+def tell(marks):
+    """A line for each."""
+    for d in marks:
+        print(d.sample, d.score, d.drift_ppm, d.key)
+
+
 if len(sys.argv) != 3:
     fail("give a key file and a WAV file: file.py secret.json heard.wav")
-with open(sys.argv[2], "rb") as file:
-    header = file.read(44)
-    if len(header) < 44 or header[:4] != b"RIFF" or header[8:12] != b"WAVE":
-        fail(sys.argv[2] + " is not a WAV file")
-    channels, rate, bits = struct.unpack("<HI6xH", header[22:36])
-    if (channels, bits) != (1, 16):
-        fail(f"{sys.argv[2]} has channels: {channels}, bits: {bits}; give one channel of 16 bits, as a microphone's")
-    detector = airmark.Detector([airmark.Key.load(sys.argv[1])], rate=rate)
-    buffer = bytearray(1024)
-    while n := file.readinto(buffer):
-        for d in detector.process(memoryview(buffer)[:n]):
-            print(d.sample, d.score, d.drift_ppm, d.key)
-for d in detector.flush():
-    print(d.sample, d.score, d.drift_ppm, d.key)
+try:
+    main(sys.argv[1], sys.argv[2])
+except OSError as error:
+    fail(f"{sys.argv[2]}: cannot read it ({error})")
+except airmark.AirmarkError as error:
+    fail(str(error))

@@ -28,8 +28,9 @@ def rate_of(chunk, name):
     if form == EXTENSIBLE and len(chunk) >= 26:
         (form,) = struct.unpack("<H", chunk[24:26])
     if (form, channels, bits) != (PCM, 1, 16):
-        has = f"channels: {channels}, bits: {bits}" if form == PCM else f"format {form}, channels: {channels}, bits: {bits}"
-        fail(f"{name} has {has}; give PCM of one channel and 16 bits, as a microphone's")
+        other = "" if form == PCM else f"format {form}, "
+        has = f"{name} has {other}channels: {channels}, bits: {bits}"
+        fail(has + "; give PCM of one channel and 16 bits, as a microphone's")
     return rate
 
 

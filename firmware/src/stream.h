@@ -39,9 +39,10 @@ static void skip(uint32_t count)
     field(" count=", count);
     end_line();
     lost += count;
+    count -= zeros;
     push_silence(zeros);
-    if (count > zeros) {
-        now += count - zeros;
+    if (count) {
+        now += count;
         (void)begin(); /* with a configuration that was good before */
     }
 }

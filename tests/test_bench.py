@@ -7,9 +7,7 @@ compile, and count under QEMU or with stand-ins; none was run on hardware.
 from __future__ import annotations
 
 import configparser
-import os
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -23,6 +21,7 @@ import pytest
 from airmark.fixed.vectors import Layer, Mark, Noise, sound
 from airmark.native import version
 from cores import CORES, KEYS, LIBRARY, PORT, ROOT, Build, Host, Setting, emulated, emulator, measure, run
+from tooling import needs
 
 PROGRAM = ROOT / "firmware/src/bench.c"
 COUNTER = Path(__file__).with_name("bench") / "counter.c"
@@ -37,10 +36,7 @@ WARM = 210
 MOST_STACK = 1280
 """Bytes that are looked at."""
 
-lx106 = pytest.mark.skipif(
-    not (shutil.which("xtensa-lx106-elf-gcc") and shutil.which("qemu-system-xtensa")) and not os.environ.get("CI"),
-    reason="missing: xtensa-lx106-elf-gcc or qemu-system-xtensa; first: reference/install emulators",
-)
+lx106 = needs("xtensa-lx106-elf-gcc", "qemu-system-xtensa")
 marked = {"lx106": lx106}
 everywhere = pytest.mark.parametrize("core", [pytest.param(on, marks=marked.get(on, emulated)) for on in ON])
 

@@ -23,6 +23,7 @@ import pytest
 from airmark import demo
 from airmark.keysearch import generate
 from cores import CORES
+from tooling import needs
 
 TOP = Path(__file__).parents[1]
 FIRMWARE = TOP / "firmware"
@@ -34,13 +35,7 @@ TOOLS = (
     *("arm-none-eabi-gcc", "riscv64-unknown-elf-gcc", "xtensa-lx106-elf-gcc"),
     *("qemu-system-arm", "qemu-system-riscv32", "qemu-system-xtensa", "cppcheck"),
 )
-MISSING = [tool for tool in TOOLS if not shutil.which(tool)]
-MISSING += [name for name in ("platformio", "SCons") if not importlib.util.find_spec(name)]
-
-emulated = pytest.mark.skipif(
-    bool(MISSING) and not os.environ.get("CI"),
-    reason=f"missing: {', '.join(MISSING)}; first: reference/install boards emulators",
-)
+emulated = needs(*TOOLS, ".platformio", ".SCons", extras="boards emulators")
 
 
 def settings() -> dict[str, dict[str, str]]:

@@ -6,7 +6,6 @@ Skipped where a cross compiler or an emulator is missing, unless the environment
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -17,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from cores import emulated
+
 SCRIPT = Path(__file__).with_name("cost")
-TOOLS = ("arm-none-eabi-gcc", "qemu-system-arm", "riscv64-unknown-elf-gcc", "qemu-system-riscv32")
-MISSING = [tool for tool in TOOLS if not shutil.which(tool)]
 GUIDE = Path(__file__).parents[1] / "firmware/README.md"
 CORES = ("m0", "m4", "m7", "m33", "m55", "rv32imc", "rv32imac")
 FIGURES = (
@@ -27,10 +26,7 @@ FIGURES = (
     *("stack_by_graph_bytes", "flash_bytes", "linked_flash_bytes", "resample_flash_bytes", "resample_state_bytes"),
 )
 
-pytestmark = pytest.mark.skipif(
-    bool(MISSING) and not os.environ.get("CI"),
-    reason=f"missing: {', '.join(MISSING)}; first: reference/install emulators",
-)
+pytestmark = emulated
 
 
 def cost(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -5,9 +5,7 @@ Skipped where a compiler or an emulator is missing, unless the environment varia
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 from collections import deque
 from collections.abc import Callable
@@ -19,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cores import CORES, LIBRARY, PORT, Build, emulated, run
+from tooling import needs
 
 HERE = Path(__file__).with_name("fifo")
 SOURCE = LIBRARY / "airmark_fifo.c"
@@ -28,9 +27,7 @@ STARTS = (0, 2**32 - 1000, 2**31 - 1000)
 LEAST = 2**32 - 1
 """What a gap of so many or more is told as."""
 
-clang = pytest.mark.skipif(
-    not shutil.which("clang") and not os.environ.get("CI"), reason="missing: clang; first: reference/install emulators"
-)
+clang = needs("clang")
 
 
 def compiled(folder: Path, source: str, *options: str) -> Path:

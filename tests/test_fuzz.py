@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from tooling import in_ci, needed
 
 HERE = Path(__file__).with_name("fuzz")
 SECONDS = int(os.environ.get("AIRMARK_FUZZ_SECONDS", "60"))
 
 
 def test_nothing_is_found():
-    if not shutil.which("clang") and not os.environ.get("CI"):
-        pytest.skip("missing: clang; first: reference/install emulators")
+    needed("clang")
     command = [HERE / "run", str(SECONDS)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS + 300)
-    if "libclang_rt" in done.stderr and not os.environ.get("CI"):
+    if "libclang_rt" in done.stderr and not in_ci():
         pytest.skip("missing: libFuzzer (Debian: libclang-rt-dev); first: reference/install emulators")
     assert done.returncode == 0, done.stderr[-4000:]
     executed = re.search(r"number_of_executed_units: (\d+)", done.stderr)

@@ -21,6 +21,7 @@ import pytest
 import soundfile
 
 from airmark import thresholds
+from tooling import in_ci, needs
 
 FOLDER = Path(__file__).with_name("micropython")
 sys.path.insert(0, str(FOLDER))
@@ -30,15 +31,11 @@ import listening_cost  # noqa: E402
 
 TOOLS = (
     *("make", "dpkg-source", "arm-none-eabi-gcc", "qemu-system-arm", "riscv64-unknown-elf-gcc", "qemu-system-riscv32"),
-    str(Path(sys.executable).with_name("micropython")),
+    "micropython",
 )
-MISSING = [tool for tool in TOOLS if not shutil.which(tool)]
 EXAMPLES = sorted((interpreters.GLUE / "examples").glob("*.py"))
 
-pytestmark = pytest.mark.skipif(
-    bool(MISSING) and not os.environ.get("CI"),
-    reason=f"missing: {', '.join(MISSING)}; first: reference/install micropython",
-)
+pytestmark = needs(*TOOLS, extras="emulators micropython")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -46,7 +43,7 @@ def built() -> None:
     try:
         interpreters.build()
     except interpreters.RunError as error:
-        if "boards/micropython/get: " in str(error) and not os.environ.get("CI"):
+        if "boards/micropython/get: " in str(error) and not in_ci():
             pytest.skip(f"no source of MicroPython: {error}")
         raise
 

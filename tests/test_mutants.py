@@ -5,17 +5,14 @@ AIRMARK_MUTANTS_SEED chooses which third. Skipped where there is no C compiler, 
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import shlex
-import shutil
 import subprocess
 import sys
 import time
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
-import pytest
+from scripts import script
+from tooling import CC, needed
 
 SCRIPT = Path(__file__).parent / "mutants/run"
 PART = 1 if os.environ.get("AIRMARK_LONG") else 3
@@ -23,9 +20,7 @@ SEED = os.environ.get("AIRMARK_MUTANTS_SEED", str(int(time.time()) // 86_400))
 
 
 def test_every_seeded_error_is_found():
-    compiler = shlex.split(os.environ.get("CC", "cc"))[0]
-    if not shutil.which(compiler) and not os.environ.get("CI"):
-        pytest.skip(f"missing: {compiler}")
+    needed(CC, extras="test")
     command = [sys.executable, SCRIPT, "--part", str(PART), "--seed", SEED]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1200)
     assert done.returncode == 0, f"seed {SEED}\n{done.stdout}{done.stderr}"
@@ -41,7 +36,7 @@ def test_a_reader_of_random_errors_may_stop():
         assert process.stderr.read() == b""
 
 
-def test_random_errors_fit_and_repeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_random_errors_fit_and_repeat(tmp_path: Path):
     def generated(*arguments: str) -> str:
         command = [sys.executable, SCRIPT.with_name("generate"), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
@@ -50,12 +45,7 @@ def test_random_errors_fit_and_repeat(tmp_path: Path, monkeypatch: pytest.Monkey
     assert text == generated("--count", "300", "--seed", "7") != generated("--count", "300", "--seed", "8")
     file = tmp_path / "list"
     file.write_text(text, "utf-8")
-    loader = SourceFileLoader("mutants_run", str(SCRIPT))
-    spec = importlib.util.spec_from_loader("mutants_run", loader)
-    assert spec is not None
-    run = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "mutants_run", run)
-    loader.exec_module(run)
+    run = script(SCRIPT)
     mutants = run.listed(file)
     assert len(mutants) == 300
     assert len({mutant.file for mutant in mutants}) == 8

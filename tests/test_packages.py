@@ -6,7 +6,6 @@ Skipped where a tool is missing, unless the environment variable CI is set.
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
 import re
@@ -14,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +21,11 @@ import pytest
 import soundfile
 import soxr
 
+import tooling
 from airmark import Key, embed
 from airmark.cli import main
 from airmark.thresholds import threshold
+from tooling import PATH
 
 TOP = Path(__file__).parents[1]
 LIBRARY = TOP / "firmware/lib/airmark"
@@ -38,21 +39,12 @@ CORTEX_M4 = ["-mcpu=cortex-m4", "-mthumb", "--specs=picolibc.specs"]
 MARK_S = 3.0
 # Commands of this environment first, as the guide's reader has them.
 ENVIRONMENT = os.environ | {
-    "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+    "PATH": PATH,
     "AIRMARK": str(TOP),
     "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
 }
 
-
-def needed(*tools: str) -> None:
-    """Skip where commands, or modules (with a dot before their names), are missing."""
-    found = {
-        tool: importlib.util.find_spec(tool[1:]) if tool[0] == "." else shutil.which(tool, path=ENVIRONMENT["PATH"])
-        for tool in tools
-    }
-    missing = [tool.removeprefix(".") for tool in tools if not found[tool]]
-    if missing and not os.environ.get("CI"):
-        pytest.skip(f"missing: {', '.join(missing)}; first: reference/install emulators boards")
+needed = partial(tooling.needed, extras="emulators boards")
 
 
 def run(*command: object, cwd: Path | None = None, **environment: object) -> str:

@@ -5,15 +5,14 @@ Nothing here was run on hardware; see tests/standins/README.md.
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from cores import CORES, LIBRARY, PORT, ROOT, emulated, run
+from tooling import needed
 
 STANDINS = Path(__file__).with_name("standins")
 FIFO = LIBRARY / "airmark_fifo.c"
@@ -55,16 +54,11 @@ PORTS = {
 }
 
 
-def needs(tool: str) -> None:
-    if not shutil.which(tool) and not os.environ.get("CI"):
-        pytest.skip(f"missing: {tool}; first: reference/install emulators")
-
-
 @pytest.mark.parametrize("port", PORTS.values(), ids=PORTS)
 def test_every_sample_arrives_or_is_told_as_lost(port: Port, tmp_path: Path):
     hardware = STANDINS / port.standin / ("hardware.cpp" if port.cxx else "hardware.c")
     compiler = "g++" if port.cxx else "gcc"
-    needs(compiler)
+    needed(compiler)
     # Threads that take turns: ThreadSanitizer sees whether they do.
     checks = "-fsanitize=thread" if "-pthread" in port.options else "-fsanitize=address,undefined"
     common = ("-g", "-O1", *INCLUDES, port.include, *port.options, *WARNINGS, checks, "-fno-sanitize-recover")
@@ -106,7 +100,7 @@ def test_what_runs_under_emulation_compiles_clean(core: str):
 
 
 def test_cppcheck_finds_nothing():
-    needs("cppcheck")
+    needed("cppcheck")
     checks = ("--quiet", "--inline-suppr", "--enable=warning,style,performance,portability", "--error-exitcode=1")
     sources = [*sorted({PORT / port.source for port in PORTS.values()}), ROOT / "firmware/src/detector.c"]
     run(["cppcheck", *checks, "-DAIRMARK_MAX_KEYS=1", '-DDETECTOR_KEYS="demo_key.h"', *INCLUDES[:2], *sources])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -16,6 +14,7 @@ import pytest
 
 from airmark.fixed import vectors
 from airmark.native import NativeDetector
+from tooling import CC, needed
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parent / "firmware/lib/airmark/src"
@@ -24,9 +23,7 @@ MOST = 65_535
 
 
 def soak(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    compiler = shlex.split(os.environ.get("CC", "cc"))[0]
-    if not shutil.which(compiler) and not os.environ.get("CI"):
-        pytest.skip(f"missing: {compiler}")
+    needed(CC, extras="test")
     command = [sys.executable, HERE / "soak/run", "--short", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 

@@ -5,7 +5,6 @@ Skipped where a tool is missing (first: reference/install emulators), unless the
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -14,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tooling import needed
 
 TOP = Path(__file__).parents[1]
 SOURCE = TOP / "firmware/lib/airmark/src"
@@ -37,12 +38,6 @@ LEVELS = ("-O2", "-Os", "-O3")
 MEMORY = {"memcpy", "memset"}
 HELPERS = r"__aeabi_(u?idiv(mod)?|u?ldivmod|lmul|llsl|llsr|lasr|lcmp|ulcmp)|__gnu_thumb1_case_\w+|__clz[sd]i2"
 """What GCC puts in place of instructions that a Cortex-M0 lacks; none for floating point."""
-
-
-def needed(*tools: str) -> None:
-    missing = [tool for tool in tools if not shutil.which(tool)]
-    if missing and not os.environ.get("CI"):
-        pytest.skip(f"missing: {', '.join(missing)}; first: reference/install emulators")
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -8,18 +8,19 @@ tests/cost counts them; under MicroPython those of the statement `process(block)
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import json
 import shutil
 import struct
 import sys
 import tempfile
 from pathlib import Path
-from types import ModuleType
 
 import interpreters
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import scripts
 
 NAME = "speech/libri_F_2007_2817.flac"
 CORE = "Cortex-M7"
@@ -27,19 +28,9 @@ MPY = "armv7emdp"
 SECONDS = 4.0
 
 
-def plain() -> ModuleType:
-    """tests/cost."""
-    loader = importlib.machinery.SourceFileLoader("plain_cost", str(interpreters.ROOT / "tests/cost"))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[loader.name] = module
-    loader.exec_module(module)
-    return module
-
-
 def figures() -> dict[str, dict[str, int]]:
     """Instructions a second for each host and way, and bytes of heap. Raises RunError."""
-    cost = plain()
+    cost = scripts.script(interpreters.ROOT / "tests/cost")
     sound = [host for host in cost.hosts(None, SECONDS) if host.name.startswith(NAME)]
     plain_core = cost.CORES["m7"]
     with tempfile.TemporaryDirectory() as temporary:

@@ -1,0 +1,30 @@
+"""Scripts without a suffix, as modules."""
+
+from __future__ import annotations
+
+import sys
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+from types import ModuleType
+
+
+def script(path: Path) -> ModuleType:
+    """The script as a module of its own, loaded once."""
+    name = f"airmark_script_{path.parent.name}_{path.name}"
+    if name in sys.modules:
+        return sys.modules[name]
+    loader = SourceFileLoader(name, str(path))
+    spec = spec_from_loader(name, loader)
+    assert spec
+    module = module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look it up
+    writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # it would lie beside a script without a suffix
+    try:
+        loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    finally:
+        sys.dont_write_bytecode = writes
+    return module

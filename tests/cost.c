@@ -18,6 +18,7 @@
 #include "airmark.h"
 #include "port.h"
 #include "stack.h"
+#include "vectors/crc32.h"
 
 #define LOOPS 5000
 #define LONGEST 480       /* samples of a block: 10 ms at 48 kHz */
@@ -88,15 +89,7 @@ static __attribute__((noinline)) uint32_t push(uint32_t samples)
 /* CRC32 of all that the detector remembers: the same on every core, whatever kernels it was built with. */
 static uint32_t checksum(void)
 {
-    const uint8_t *const bytes = (const uint8_t *)&detector;
-    uint32_t crc = 0xFFFFFFFFu;
-    for (size_t i = sizeof detector.config; i < sizeof detector; i++) {
-        crc ^= bytes[i];
-        for (uint32_t bit = 0; bit < 8; bit++) {
-            crc = (crc >> 1) ^ (0xEDB88320u & (0u - (crc & 1u)));
-        }
-    }
-    return ~crc;
+    return crc32_of((const uint8_t *)&detector + sizeof detector.config, sizeof detector - sizeof detector.config);
 }
 
 int main(void)

@@ -16,6 +16,7 @@
  */
 #include "airmark_internal.h"
 #include "board.h"
+#include "crc32.h"
 #include "sound.h"
 #include "vectors.h"
 
@@ -88,33 +89,15 @@ static struct {
 
 /* ---- taps ---- */
 
-static const uint32_t crc_of_nibble[16] = {
-    0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4, 0x4DB26158, 0x5005713C,
-    0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C, 0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C,
-};
-
-static uint32_t crc_of(uint32_t crc, uint32_t nibbles)
-{
-    while (nibbles--) {
-        crc = crc >> 4 ^ crc_of_nibble[crc & 15u];
-    }
-    return crc;
-}
-
 void vectors_tap(uint32_t stage, uint32_t value)
 {
     tapped[stage].count++;
-    tapped[stage].crc = crc_of(tapped[stage].crc ^ value, 8);
+    tapped[stage].crc = crc32_add(tapped[stage].crc ^ value, 8);
 }
 
 uint32_t vectors_crc32(const void *bytes, size_t count)
 {
-    const uint8_t *const of = bytes;
-    uint32_t crc = 0xFFFFFFFFu;
-    for (size_t i = 0; i < count; i++) {
-        crc = crc_of(crc ^ of[i], 2);
-    }
-    return ~crc;
+    return crc32_of(bytes, count);
 }
 
 /* ---- output ---- */
@@ -261,7 +244,7 @@ static bool run(const vector_t *vector)
     }
     for (uint32_t i = 0; i < AM_TAP_STAGES; i++) {
         tapped[i].count = 0;
-        tapped[i].crc = 0xFFFFFFFFu;
+        tapped[i].crc = CRC32_BEGIN;
     }
     for (uint32_t i = 0; i < vector->event_count; i++) {
         const event_t *const event = &vector->events[i];

@@ -49,8 +49,8 @@ def built() -> None:
 
 
 @pytest.fixture(scope="module")
-def files() -> Path:
-    return interpreters.files()
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return interpreters.files(tmp_path_factory.mktemp("device") / "files")
 
 
 @cache
@@ -140,11 +140,12 @@ PLANTED = {
 @pytest.mark.parametrize("port", ["esp32", "rp2", "stm32"])
 def test_examples_fit_the_published_stubs_and_planted_mistakes_are_caught(port: str, tmp_path: Path):
     stubs = interpreters.BUILD / f"stubs/{port}-{STUBS}"
-    if not stubs.exists():
-        part = tmp_path / "stubs"
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", part]
-        interpreters.run([*pip, f"micropython-{port}-stubs=={STUBS}"])
-        shutil.copytree(part, stubs, dirs_exist_ok=True)
+    with interpreters.alone():
+        if not stubs.exists():
+            part = tmp_path / "stubs"
+            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", part]
+            interpreters.run([*pip, f"micropython-{port}-stubs=={STUBS}"])
+            shutil.copytree(part, stubs, dirs_exist_ok=True)
     mypy = [sys.executable, "-m", "mypy", "--config-file", interpreters.GLUE / "mypy.ini"]
     mypy += ["--custom-typeshed-dir", stubs, "--cache-dir", tmp_path / "cache", "--scripts-are-modules"]
     environment = os.environ | {"MYPYPATH": f"{stubs}:{interpreters.GLUE}"}

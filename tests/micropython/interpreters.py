@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import io
 import json
 import os
@@ -51,6 +52,15 @@ def run(command: Sequence[str | Path], timeout: float = 600, **options: object) 
 
 
 # --- building ---
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Holds back other processes that want to build, as pytest's workers, which share what is built."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / "tests.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @cache
@@ -288,9 +298,8 @@ def write_bad_keys(folder: Path, good: dict[str, object]) -> dict[str, str]:
     return {"missing.json": "cannot read the key"} | {name: words for name, (_, words) in bad.items()}
 
 
-def files() -> Path:
-    """The folder with all that on_device.py needs and what of it runs on a device, and its image."""
-    folder = BUILD / "files"
+def files(folder: Path) -> Path:
+    """The folder, anew, with all that on_device.py needs and what of it runs on a device; its image lies beside it."""
     shutil.rmtree(folder, ignore_errors=True)
     write_files(folder)
     for arch in MPY_ARCHS:
@@ -366,12 +375,13 @@ INTERPRETERS = (
 
 def build() -> None:
     """Everything that INTERPRETERS need."""
-    unix()
-    for core in CORES:
-        core.build()
-    sound()
-    for arch in MPY_ARCHS:
-        package(arch)
+    with alone():
+        unix()
+        for core in CORES:
+            core.build()
+        sound()
+        for arch in MPY_ARCHS:
+            package(arch)
 
 
 def main() -> int:
@@ -387,7 +397,7 @@ def main() -> int:
     except RunError as error:
         print(f"tests/micropython/run: {error}", file=sys.stderr)
         return 2
-    folder, worst = files(), 0
+    folder, worst = files(BUILD / "files"), 0
     with ThreadPoolExecutor(options.jobs) as pool:
         results = pool.map(lambda one: one.result(folder), INTERPRETERS)
         for one, (text, passed, failed, seconds) in zip(INTERPRETERS, results, strict=True):

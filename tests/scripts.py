@@ -1,4 +1,4 @@
-"""Scripts without a suffix, as modules."""
+"""Scripts, with a suffix or without, as modules."""
 
 from __future__ import annotations
 

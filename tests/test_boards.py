@@ -6,7 +6,6 @@ What compiles or runs is skipped where a tool is missing, unless the environment
 from __future__ import annotations
 
 import configparser
-import importlib.util
 import json
 import os
 import re
@@ -23,6 +22,7 @@ import pytest
 from airmark import demo
 from airmark.keysearch import generate
 from cores import CORES
+from scripts import script
 from tooling import needs
 
 TOP = Path(__file__).parents[1]
@@ -63,16 +63,7 @@ def case_of(name: str) -> dict[str, Any]:
 
 def tool(name: str) -> Any:
     """A module of boards/tools, or of boards/platformio by its path there."""
-    spec = importlib.util.spec_from_file_location(Path(name).name, TOP / f"boards/{name}.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look it up
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        del sys.modules[spec.name]
-    return module
+    return script(TOP / f"boards/{name}.py")
 
 
 def copy(folder: Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
-import importlib.util
+import importlib
 import pickle
 import re
 import shutil
@@ -32,6 +32,7 @@ from airmark.errors import AirmarkError
 from airmark.fixed.detector import RawDetection, key_columns
 from airmark.native import NativeDetector, ffi, lib, numeric_version, version
 from airmark.profile import profile
+from scripts import script
 
 TOP = Path(__file__).parents[1]
 HEADER = TOP / "firmware/lib/airmark/src/airmark.h"
@@ -73,10 +74,7 @@ def found() -> list[RawDetection]:
 
 def generator() -> ModuleType:
     """bindings/generate.py."""
-    spec = importlib.util.spec_from_file_location("generate", TOP / "bindings/generate.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script(TOP / "bindings/generate.py")
 
 
 # What is built

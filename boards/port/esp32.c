@@ -133,8 +133,8 @@ static bool wait_for_sound(void)
 
 void port_write(const char *text, size_t length)
 {
-    fwrite(text, 1, length, stdout);
-    fflush(stdout);
+    (void)fwrite(text, 1, length, stdout); /* where it fails there is no one to tell */
+    (void)fflush(stdout);
 }
 
 void port_led(bool on)

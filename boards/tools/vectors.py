@@ -146,11 +146,12 @@ def write(path: Path, folder: Path = FOLDER) -> None:
 
 
 def main() -> int:
-    """Command line."""
+    """Command line. Prints how many keys the case with the most has, which AIRMARK_MAX_KEYS then is."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("output", type=Path, help="the header to write, vectors_data.h; an older one is replaced")
     try:
         write(parser.parse_args().output)
+        print(most_keys())
     except (OSError, VectorsError) as error:
         print(f"boards/tools/vectors.py: {error}", file=sys.stderr)
         return 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tracemalloc
 from array import array
 from dataclasses import replace
 from functools import cache
@@ -33,7 +32,7 @@ from airmark.frames import DRAWN_SIGNS, ZERO, FrameStage, InputStage, window
 from airmark.keys import Key
 from airmark.lags import LagGrid
 from airmark.profile import profile, profile_of_shape
-from memory import held
+from memory import growth
 
 RATE = 16_000
 HOP = profile().hop
@@ -647,18 +646,9 @@ def test_memory_does_not_grow():
                 detector.process(block)
 
     listen(10)
-    tracemalloc.start()
-    try:
-        listen(5)
-        before = held()
-        tracemalloc.reset_peak()
-        listen(3600 if LONG else 60)
-        peak = tracemalloc.get_traced_memory()[1]
-        after = held()
-    finally:
-        tracemalloc.stop()
-    assert after - before < 20_000
-    assert peak - before < 20_000_000
+    more, most = growth(listen, 5, 3600 if LONG else 60)
+    assert more < 20_000
+    assert most < 20_000_000
 
 
 def test_a_key_given_twice_is_refused():

@@ -10,7 +10,6 @@ import os
 import re
 import resource
 import shutil
-import struct
 import subprocess
 import time
 from collections.abc import Callable
@@ -30,14 +29,14 @@ from airmark.detector import FLUSH_FRAMES
 from airmark.embedder import embed
 from airmark.fixed import vectors
 from airmark.fixed.detector import RawDetection, key_columns
-from airmark.keys import Key
 from airmark.native import NativeDetector, version
 from airmark.profile import profile
-from cores import CORES, LIBRARY, PORT, ROOT, Build, NotRunError, emulated, key_of, run
+from cores import CORES, LIBRARY, PORT, ROOT, Build, NotRunError, emulated, run
+from programs import DEMO_KEY, Pcm, demo_key
+from programs import scripted_with as raw_scripted_with
 
 FOLDER = os.environ.get("AIRMARK_AUDIO")
 PROGRAM = ROOT / "firmware/src/detector.c"
-DEMO_KEY = ROOT / "firmware/src/demo_key.h"
 RATE = 16_000
 THRESHOLD = 1617
 """AIRMARK_DEFAULT_THRESHOLD_Q8."""
@@ -58,16 +57,8 @@ WAYS = (
 MORE = 8
 """Recordings of AIRMARK_AUDIO."""
 
-Pcm = NDArray[np.int16]
-
 
 # Sound
-
-
-def key() -> Key:
-    """The public one."""
-    words = re.findall(r"0x([0-9a-f]{8})u", DEMO_KEY.read_text("utf-8"))
-    return key_of([int(word, 16) for word in words])
 
 
 def pcm(samples: NDArray[np.floating]) -> Pcm:
@@ -90,7 +81,7 @@ def sounds() -> dict[str, tuple[Pcm, list[int]]]:
         # The last mark ends half a second before the sound does.
         at = [0.5, 3.3, len(host) / RATE - MARK / RATE - 0.5]
         at = at if at[2] - at[1] > 2.1 else [at[0], at[2]]
-        marked = embed(host, RATE, key(), at=at, strength=-14, judge=False)
+        marked = embed(host, RATE, demo_key(), at=at, strength=-14, judge=False)
         way = WAYS[i % len(WAYS)]
         heard = way.apply(marked.samples[:, 0], RATE, seed=i)
         places = [round(heard.place(mark.sample)) for mark in marked.marks]
@@ -114,7 +105,7 @@ def line(d: RawDetection) -> str:
 
 
 def host_detector(first_sample: int = 0, early: bool = False) -> NativeDetector:
-    columns = [key_columns(key())]
+    columns = [key_columns(demo_key())]
     return NativeDetector(columns, RATE, early=early, threshold_q8=THRESHOLD, first_sample=first_sample)
 
 
@@ -294,22 +285,9 @@ Scripted = Callable[[list[Pcm | int]], list[str]]
 
 
 def scripted_with(folder: Path, *macros: str) -> Scripted:
-    """What runs the program with a port that does as it is told: arrays are blocks, numbers are samples lost."""
-    sources = [PROGRAM, Path(__file__).parent / "detector/scripted.c", *sorted(LIBRARY.glob("*.c"))]
-    options = ("-std=c99", "-O1", "-g", "-fsanitize=undefined", "-fno-sanitize-recover", f"-I{LIBRARY}", f"-I{PORT}")
-    warnings = ("-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wcast-qual", "-Werror")
-    run(["gcc", *options, *warnings, *(f"-D{macro}" for macro in macros), *sources, "-o", folder / "detector"])
-
-    def said(parts: list[Pcm | int]) -> list[str]:
-        with (folder / "input").open("wb") as file:
-            for part in parts:
-                if isinstance(part, int):
-                    file.write(struct.pack("<2I", 1, part))
-                else:
-                    file.write(struct.pack("<2I", 0, len(part)) + part.tobytes())
-        return without_lamp(run([folder / "detector"], cwd=folder, timeout=60))
-
-    return said
+    """What runs the program with a port that does as it is told, and gives its lines."""
+    said = raw_scripted_with(PROGRAM, folder, *macros)
+    return lambda parts: without_lamp(said(parts))
 
 
 @pytest.fixture(scope="module")
@@ -429,7 +407,7 @@ def test_a_missing_key_is_told_with_what_makes_it(program: Path, options: tuple[
 
 def test_takes_the_header_that_export_writes(tmp_path: Path):
     program = copy_of(PROGRAM, tmp_path)
-    (tmp_path / "keys.h").write_text(header([key()]), "utf-8")
+    (tmp_path / "keys.h").write_text(header([demo_key()]), "utf-8")
     check(program, "-Wall", "-Wextra", "-Werror")
     (tmp_path / "keys.h").rename(tmp_path / "other.h")
     check(program, '-DDETECTOR_KEYS="other.h"')
@@ -439,4 +417,4 @@ def test_the_key_that_ships_is_public_and_whole():
     text = DEMO_KEY.read_text("utf-8")
     assert text.startswith("/*\n * PUBLIC")
     assert "SECRET" not in text
-    assert f"fingerprint {key().fingerprint} " in text
+    assert f"fingerprint {demo_key().fingerprint} " in text

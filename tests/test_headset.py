@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import re
-import struct
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -15,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from numpy.typing import NDArray
 
 from airmark.assets import data_path
 from airmark.channel import SMALL_LOUDSPEAKER_HZ, Channel
@@ -23,14 +21,14 @@ from airmark.detector import FLUSH_FRAMES, is_built
 from airmark.embedder import embed
 from airmark.fixed.detector import FixedDetector, RawDetection, key_columns
 from airmark.gate import Gate, GateConfig, Told, Verdict, Word
-from airmark.keys import Key
 from airmark.thresholds import threshold
 from airmark.version import __version__
 from airmark.words import place_for_word
-from cores import CORES, LIBRARY, PORT, ROOT, Build, NotRunError, emulated, key_of, run
+from cores import CORES, LIBRARY, PORT, ROOT, Build, NotRunError, emulated, run
+from programs import STRICT, Pcm, demo_key
+from programs import scripted_with as raw_scripted_with
 
 PROGRAM = ROOT / "firmware/src/headset.c"
-DEMO_KEY = ROOT / "firmware/src/demo_key.h"
 RATE, WAIT, PIECE, AWAKE = 16_000, 8_000, 160, 32_000
 SILENCE = FLUSH_FRAMES * 256
 """Samples of it that follow the sound."""
@@ -43,19 +41,13 @@ LIVE = (0.5, 1.1), (5.0, 5.5)
 LATE_S = 0.15
 """The engine reports a word so long after its end."""
 
-Pcm = NDArray[np.int16]
-
-
-def key() -> Key:
-    return key_of([int(word, 16) for word in re.findall(r"0x([0-9a-f]{8})u", DEMO_KEY.read_text("utf-8"))])
-
 
 @cache
 def heard() -> tuple[Pcm, tuple[Word, ...]]:
     """Speech with marks for its words, through a room, and what the wake-word engine says of it."""
     host, rate = soundfile.read(data_path("speech/libri_F_2007_2817.flac"))
     assert rate == RATE
-    marked = embed(host, RATE, key(), words=MARKED, strength=-10, judge=False)
+    marked = embed(host, RATE, demo_key(), words=MARKED, strength=-10, judge=False)
     assert len(marked.marks) == len(MARKED)
     way = Channel(loudspeaker_hz=SMALL_LOUDSPEAKER_HZ, distance_m=1.5, rt60_s=0.3, noise="pink", snr_db=25.0)
     received = way.apply(marked.samples[:, 0], RATE, seed=1)
@@ -68,7 +60,7 @@ def heard() -> tuple[Pcm, tuple[Word, ...]]:
 
 
 def told(samples: Pcm, early: bool) -> list[RawDetection]:
-    columns, options = [key_columns(key())], {"early": early, "threshold_q8": THRESHOLD}
+    columns, options = [key_columns(demo_key())], {"early": early, "threshold_q8": THRESHOLD}
     if not is_built("c"):
         return FixedDetector(columns, RATE, **options).push(samples)
     from airmark.native import NativeDetector
@@ -192,21 +184,9 @@ def scripted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[Pcm | i
 
 def scripted_with(folder: Path, words: tuple[Word, ...], *more: str) -> Callable[[list[Pcm | int]], list[str]]:
     (folder / "words.h").write_text(table(words), "utf-8")
-    sources = [PROGRAM, Path(__file__).parent / "detector/scripted.c", *sorted(LIBRARY.glob("*.c"))]
-    options = ("-std=c99", "-O1", "-g", "-fsanitize=undefined", "-fno-sanitize-recover", f"-I{LIBRARY}", f"-I{PORT}")
-    macros = ('-DDETECTOR_KEYS="demo_key.h"', f'-DHEADSET_WORDS="{folder}/words.h"', *more)
-    run(["gcc", *options, *macros, *sources, "-o", folder / "headset"])
-
-    def said(parts: list[Pcm | int]) -> list[str]:
-        with (folder / "input").open("wb") as file:
-            for part in parts:
-                if isinstance(part, int):
-                    file.write(struct.pack("<2I", 1, part))
-                else:
-                    file.write(struct.pack("<2I", 0, len(part)) + part.tobytes())
-        return run([folder / "headset"], cwd=folder, timeout=60).splitlines()
-
-    return said
+    macros = ('DETECTOR_KEYS="demo_key.h"', f'HEADSET_WORDS="{folder}/words.h"', *more)
+    said = raw_scripted_with(PROGRAM, folder, *macros)
+    return lambda parts: said(parts).splitlines()
 
 
 def test_blocks_of_any_length_say_the_same(scripted):
@@ -243,7 +223,7 @@ def test_the_mark_of_a_word_with_which_the_sound_ends_suppresses_it(tmp_path: Pa
     """It is told, and the word reported, in the silence that follows."""
     samples, words = heard()
     end = words[-1].end
-    lines = scripted_with(tmp_path, words, "-DHEADSET_EARLY=0")([samples[: end // 2], samples[end // 2 : end]])
+    lines = scripted_with(tmp_path, words, "HEADSET_EARLY=0")([samples[: end // 2], samples[end // 2 : end]])
     assert lines == expected(samples[:end], words, early=False)
     (*_, mark) = (int(line.split("heard=")[1]) for line in lines if line.startswith("mark"))
     assert mark > end
@@ -253,7 +233,7 @@ def test_the_mark_of_a_word_with_which_the_sound_ends_suppresses_it(tmp_path: Pa
 
 def test_words_that_the_gate_refuses_or_that_wait_where_all_has_been_told_wake(tmp_path: Path):
     bad, *good = words = (Word(900, 100, 800), Word(100, 1_000, 1_000), Word(200, 1_900, 1_990))
-    lines = scripted_with(tmp_path, words, "-DHEADSET_WAIT=30000")([np.zeros(2_000, "<i2")])
+    lines = scripted_with(tmp_path, words, "HEADSET_WAIT=30000")([np.zeros(2_000, "<i2")])
     title, *_ = expected(np.zeros(0, "<i2"), ())
     assert lines == [
         title.replace(f"wait={WAIT}", "wait=30000"),
@@ -271,12 +251,11 @@ def test_words_that_the_gate_refuses_or_that_wait_where_all_has_been_told_wake(t
 # Macros
 
 
-STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-pedantic", "-Werror")
 
 
 def check(*options: str) -> None:
     """Let the compiler read the program."""
-    run(["gcc", *STRICT, f"-I{LIBRARY}", f"-I{PORT}", *options, "-fsyntax-only", PROGRAM])
+    run(["gcc", "-std=c99", *STRICT, f"-I{LIBRARY}", f"-I{PORT}", *options, "-fsyntax-only", PROGRAM])
 
 
 def test_the_threshold_is_one_false_alarm_a_day_for_the_keys_there_are():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tracemalloc
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -27,7 +26,7 @@ from airmark.keys import Key
 from airmark.pattern import unit
 from airmark.profile import profile
 from airmark.stream import RateConverter, StreamEmbedder, causal_mark
-from memory import held
+from memory import growth
 
 RATES = (8000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000, 192_000)
 MARK = profile().mark_samples
@@ -275,19 +274,9 @@ def test_memory_does_not_grow():
                 assert np.isfinite(embedder.process(block)).all()
 
     play(3)
-    tracemalloc.start()
-    try:
-        play(5)
-        before = held()
-        tracemalloc.reset_peak()
-        play(3600 if LONG else 20)
-        peak = tracemalloc.get_traced_memory()[1]
-        after = held()
-    finally:
-        tracemalloc.stop()
-    print(f"{after - before} bytes more held")
-    assert after - before < 20_000
-    assert peak - before < 5_000_000
+    more, most = growth(play, 5, 3600 if LONG else 20)
+    assert more < 20_000
+    assert most < 5_000_000
 
 
 # Pipes

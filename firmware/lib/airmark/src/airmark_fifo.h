@@ -27,8 +27,8 @@
  * there and skipped the gap. So there is one gap at a time; its place and its length are exact: what was written is what
  * is consumed and what is skipped, in order, to the sample. The task must keep the sample numbers true. Either
  * it pushes as many zeros, which costs as much as sound does; or it calls airmark_init with config.first_sample set to
- * the number of the next sample, which forgets all sound so far. firmware/src/detector.c does the first up to the length
- * after which the detector has decided on all it heard, and the second beyond.
+ * the number of the next sample, which forgets all sound so far. firmware/src/stream.h does the first up to
+ * AIRMARK_FLUSH_SAMPLES, after which the detector has decided on all it heard, and the second beyond.
  *
  * What it costs
  *

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from airmark.fixed import NUMERIC_VERSION, vectors
+from airmark.fixed import NUMERIC_VERSION, confirm, vectors
 from airmark.fixed.detector import RawDetection
+from airmark.fixed.tables import WHOLE, rate_of
 from airmark.fixed.vectors import STAGES, Case, Result
 from airmark.native import NativeDetector
 from tapped_build import BUILDS, tapped
@@ -150,7 +151,7 @@ def records(name: str, stage: str, size: int) -> list[list[int]]:
     return [vectors.signed(row) for row in words.reshape(-1, size)]
 
 
-def test_cases_are_what_they_say():
+def test_cases_are_what_they_say(monkeypatch: pytest.MonkeyPatch):
     """A change of the model must not empty a case unseen."""
     (mark,) = detections("mark")
     assert detections("threshold-met") == [mark]
@@ -177,8 +178,13 @@ def test_cases_are_what_they_say():
     assert file_of("equals")["dropped"] > 4
     assert [d["early"] for d in detections("equal-halves")] == [True, True]
     assert {file_of(name)["rate"] for name in NAMES if detections(name)} == {8000, 16_000, 32_000, 44_100, 48_000}
-    for name, ppm in (("drift-fast", 107), ("drift-slow", -107), ("drift-far", 200)):
+    for name, ppm in (("drift-fast", 107), ("drift-slow", -76), ("drift-far", 200)):
         assert detections(name)[0]["drift_ppm_q4"] == pytest.approx(16 * ppm, abs=80)
+    drift = detections("drift-slow")[0]["drift_ppm_q4"]
+    steps = [confirm.schedule(WHOLE, drift, rate_of(16_000))]
+    monkeypatch.setattr(confirm, "MOST", confirm.MOST - 1)
+    steps.append(confirm.schedule(WHOLE, drift, rate_of(16_000)))
+    assert len(steps[0]) < len(steps[1])
     ((*_, of_all, of_low, score),) = records("low-bands", "statistic", 8)
     assert score == of_low - 77 > of_all
     assert all(len(vectors.run(case_of(name)).stages["drift"]) for name in ("metronome", "loop"))

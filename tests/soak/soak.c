@@ -171,7 +171,7 @@ int main(void)
             const uint32_t most = 1u + cuts % 511u;
             const uint32_t given = most < count - done ? most : count - done;
             const uint32_t queued = detector->queued;
-            const bool was_confirming = detector->step > AM_TEMPLATE_STEPS;
+            const bool was_confirming = detector->step >= AM_TEMPLATE_STEPS;
             airmark_detection_t d;
             bool found;
             const size_t taken = airmark_push(detector, piece + done, given, 1, &d, &found);
@@ -180,7 +180,7 @@ int main(void)
             done += (uint32_t)taken;
             taken_in_all += taken;
             candidates += detector->queued > queued;
-            confirmed += !was_confirming && detector->step > AM_TEMPLATE_STEPS;
+            confirmed += !was_confirming && detector->step >= AM_TEMPLATE_STEPS;
             if (found) {
                 printf("found %" PRIu64 " %" PRIu64 " %" PRId32 " %" PRId32 " %u %d\n", d.sample, taken_in_all, d.score_q8,
                        d.drift_ppm_q4, d.key, d.early);

@@ -147,9 +147,9 @@ uint32_t planes_wrong(void)
     uint32_t wrong = 0;
     for (uint32_t set = 0; set < 65536; set++) {
         uint32_t planes[5];
-#define WORD(i) (0u - (set >> (i) & 1u))
-        AM_PLANES16(WORD, planes);
-#undef WORD
+#define TAKE(i, a, b) ((a) = 0u - (set >> 2 * (i) & 1u), (b) = 0u - (set >> (2 * (i) + 1) & 1u))
+        AM_PLANES16(TAKE, planes);
+#undef TAKE
         const uint32_t ones = ones_of(set);
         for (uint32_t i = 0; i < 5; i++) {
             wrong += planes[i] != 0u - (ones >> i & 1u);
@@ -189,9 +189,9 @@ uint32_t p_ones_of_planes(const uint32_t *planes) { return am_ones_of_planes(pla
 uint32_t p_ones16(const uint32_t *words)
 {
     uint32_t planes[5];
-#define WORD(i) (words[i])
-    AM_PLANES16(WORD, planes);
-#undef WORD
+#define TAKE(i, a, b) AM_LOAD_TWO(words, i, a, b)
+    AM_PLANES16(TAKE, planes);
+#undef TAKE
     return am_ones_of_planes(planes);
 }
 int32_t p_dot(uint32_t a, uint32_t b) { return am_dot(a, b); }

@@ -10,15 +10,18 @@ import numpy.typing as npt
 from airmark.fixed.frames import unpack
 from airmark.fixed.tables import BANDS, BLOCK, EDGES, Ints, Rate, Span, turn, turns
 
-ROWS = 4
+ROWS = 8
 """Of a block of pairs."""
-FULL = 630
-"""What a step may cost before the next y; here and below in the units of SPEC 8.3."""
-BLOCK_COST = 16
-ROW_COST = 5
-PAIR_COST = 5
-TURNED_PAIR_COST = 9
-STATISTICS_ROW_COST = 6
+MOST = 1430
+"""What a step may cost; here and below in the units of SPEC 8.3."""
+NARROW_COST = 30
+"""So much less at 8 kHz."""
+PLACE_COST = 255
+BLOCK_COST = 49
+ROW_COST = 13
+PAIR_COST = 9
+TURNED_PAIR_COST = 17
+STATISTICS_ROW_COST = 11
 
 
 class Band(NamedTuple):
@@ -71,25 +74,31 @@ def statistics(c: Ints, signs: Ints) -> Band:
     return Band(int(signs @ c @ signs), int((c * c).sum()), int(((c @ c) * c).sum()))
 
 
-def schedule(span: Span, drift: int) -> list[list[int]]:
-    """The steps (SPEC 8.3) of a place: of each the bands whose statistics it does, most often none."""
+def schedule(span: Span, drift: int, rate: Rate) -> list[list[int]]:
+    """The steps (SPEC 8.3) of a place: of each the bands whose statistics it ends, most often none."""
     repetitions = span.repetitions
     lags = np.arange(repetitions, dtype=np.int64)
     done: list[list[int]] = [[]]
-    cost = 0
-    for band in range(BANDS):
+    most = MOST if rate.all_bands == BANDS else MOST - NARROW_COST
+    cost = PLACE_COST
+
+    def take(*costs: int) -> None:
+        """Do a thing whose cost comes last; to go on with it in another step costs what comes before, too."""
+        nonlocal cost
+        cost += costs[-1]
+        if cost > most:
+            done.append([])
+            cost = sum(costs)
+
+    for band in range(rate.all_bands):
         of_pair = np.where(off_quarter(turn(band, lags, drift)), TURNED_PAIR_COST, PAIR_COST).tolist()
         for first in range(0, repetitions, ROWS):
-            cost += BLOCK_COST
+            take(BLOCK_COST)
             for y in range(first + 1, repetitions):
-                if cost >= FULL:
-                    done.append([])
-                    cost = BLOCK_COST
-                cost += ROW_COST + sum(of_pair[y - x] for x in range(first, min(first + ROWS, y)))
+                take(BLOCK_COST, ROW_COST)
+                for x in range(first, min(first + ROWS, y)):
+                    take(BLOCK_COST, ROW_COST, of_pair[y - x])
         for others in range(repetitions - 1, 0, -1):
-            if cost >= FULL:
-                done.append([])
-                cost = 0
-            cost += (11 * others**2 >> 8) + STATISTICS_ROW_COST
+            take((27 * others**2 >> 8) + STATISTICS_ROW_COST)
         done[-1].append(band)
     return done

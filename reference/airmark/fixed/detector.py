@@ -65,11 +65,11 @@ class DriftTap(NamedTuple):
 
 
 class PlaceTap(NamedTuple):
-    """What the template gives for a candidate after step 8."""
+    """What the template gives for a candidate in step 7."""
 
     candidate: Candidate
     energies: tuple[int, ...]
-    """e of each of the six chains."""
+    """e of each of the four chains."""
     place: int
     """n*."""
     offset: int
@@ -283,14 +283,13 @@ class FixedDetector:
         if self._work is None:
             return None
         candidate, work = self._queue[0], self._work
-        if work.found is None:
-            self._template_step(candidate, work, newest)
-            return None
-        if newest - work.found.place >= RING:
+        if work.found is not None and newest - work.found.place >= RING:
             self._leave()
             self._drop()
             return None
-        return self._confirm_step(candidate, work, work.found, newest)
+        if work.found is None:
+            self._template_step(candidate, work, newest)
+        return None if work.found is None else self._confirm_step(candidate, work, work.found, newest)
 
     def _choose(self, newest: int) -> None:
         """Bring the candidate to work on to the front, where there is one that can be worked on in time."""
@@ -319,7 +318,7 @@ class FixedDetector:
             return
         of_key = self.signs[candidate.key][candidate.span]
         stretch = self._stretch(candidate.place - 1, span.length + 2, newest)
-        frames = [stretch[c::BLOCK][: span.repetitions] for c in range(template.PLACE_CHAINS)]
+        frames = [stretch[c::BLOCK][: span.repetitions] for c in range(template.CHAINS)]
         if work.steps == template.DRIFT_STEPS:
             chains = [template.chain_sums(frames[c], of_key, self.rate) for c in template.DRIFT_CHAINS]
             curves = template.curves(chains)
@@ -332,9 +331,9 @@ class FixedDetector:
             if not decision.passed:
                 self._leave()
             return
-        energies = [template.energy(chain, of_key, work.drift, self.rate) for chain in frames]
+        energies = [template.energy(frames[c], of_key, work.drift, self.rate) for c in template.PLACE_CHAINS]
         work.found = template.find_place(energies, candidate.place)
-        work.schedule = confirm.schedule(span, work.drift)
+        work.schedule = confirm.schedule(span, work.drift, self.rate)
         work.steps = 0
         if self.taps is not None:
             self.taps.template.append(PlaceTap(candidate, tuple(energies), *work.found))

@@ -59,8 +59,8 @@ class Span(NamedTuple):
         return BLOCK * self.repetitions
 
 
-WHOLE = Span("whole", 32, least_level=512, least_template=1216, handicap=0)
-HALF = Span("half", 16, least_level=768, least_template=1280, handicap=102)
+WHOLE = Span("whole", 32, least_level=512, least_template=1088, handicap=0)
+HALF = Span("half", 16, least_level=768, least_template=1152, handicap=102)
 
 
 class Rate(NamedTuple):

@@ -27,13 +27,17 @@ from airmark.fixed.tables import (
 )  # fmt: skip
 
 DRIFT_CHAINS = (2, 3)
-"""Which chains, of those of PLACE_CHAINS, tell the drift."""
-PLACE_CHAINS = 6
-"""Chain c begins with frame n - 1 + c."""
+"""Which chains tell the drift."""
+PLACE_CHAINS = (0, 1, 4, 5)
+"""Which chains tell the place: chain c begins with frame n - 1 + c."""
+CHAINS = 6
 DRIFT_STEPS = 4
-STEPS = 9
-FRAMES = 5
+STEPS = 8
+"""The last one goes on to confirm."""
+FRAMES = 4
 """That come at most while a place is looked at."""
+LOW_DRIFT_HANDICAP = 400
+"""Q8, by how much the lower bands must be ahead to tell the drift alone."""
 
 
 class Drift(NamedTuple):
@@ -90,9 +94,8 @@ def decide(e: Ints, span: Span, rate: Rate) -> Drift:
         bins = int(n_b[:count].sum())
         over = int(e[group].max()) - span.repetitions * bins
         zs.append(max(0, over * template_scale(span.repetitions, bins) >> 16))
-    low = zs[1] - LOW_HANDICAP > zs[0]
-    z = zs[1] - LOW_HANDICAP if low else zs[0]
-    curve = e[int(low)]
+    z = max(zs[0], zs[1] - LOW_HANDICAP)
+    curve = e[int(zs[1] - LOW_DRIFT_HANDICAP > zs[0])]
     kc = min(max(int(curve.argmax()), 1), DRIFTS - 2)
     left, middle, right = curve[kc - 1 : kc + 2].tolist()
     drift = DRIFT_STEP * (kc - DRIFTS // 2) + _vertex(left, middle, right, DRIFT_STEP // 2, DRIFT_STEP)
@@ -116,12 +119,13 @@ def energy(frames: Ints, signs: Ints, drift: int, rate: Rate) -> int:
 
 def find_place(e: list[int], place: int) -> Place:
     """Where a candidate is (SPEC 7.4). e: of each of PLACE_CHAINS; place: n."""
-    f = [sum(e[i : i + 4]) for i in range(3)]
-    if f[0] > f[1] and f[0] >= f[2]:
+    # How much more energy four chains in a row have than the four that begin a frame before.
+    first, second = e[2] - e[0], e[3] - e[1]
+    if first < 0 and first + second <= 0:
         return Place(place - 1, 0)
-    if f[2] > f[1]:
+    if second > 0:
         return Place(place + 1, 0)
-    return Place(place, _vertex(f[0], f[1], f[2], HOP // 2, HOP // 2))
+    return Place(place, _vertex(-first, 0, second, HOP // 2, HOP // 2))
 
 
 def _vertex(left: int, middle: int, right: int, half_step: int, limit: int) -> int:

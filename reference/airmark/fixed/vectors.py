@@ -444,7 +444,7 @@ def cases() -> tuple[Case, ...]:
             "a candidate that is begun gives way to one of a higher level, and is too old when its turn comes again",
             two,
             16_000 + MARK,
-            (_hiss(16_000 + MARK, 4000), plain.layers[1], replace(other_mark, start=8000)),
+            (_hiss(16_000 + MARK, 4000), plain.layers[1], replace(other_mark, start=6500)),
         ),
         replace(
             plain,
@@ -490,7 +490,12 @@ def cases() -> tuple[Case, ...]:
         _with_mark("rate-48000", "a mark at 48 kHz: one phase, three samples a step", rate=48_000, step=21_845),
         _with_mark("rate-8000-early", "both spans at 8 kHz", rate=8000, step=131_072, early=True, noise=8000),
         _with_mark("drift-fast", "the receiver's clock runs 107 ppm fast", step=65_529),
-        _with_mark("drift-slow", "the receiver's clock runs 107 ppm slow", step=65_543),
+        _with_mark(
+            "drift-slow",
+            "the receiver's clock runs 76 ppm slow; a step of confirm just affords its last thing",
+            start=4300,
+            step=65_541,
+        ),
         _with_mark("drift-far", "215 ppm, beyond the drifts that are looked for", step=65_522, noise=8000),
         _with_mark(
             "low-bands",

@@ -1,7 +1,7 @@
 /* The detector: its configuration, the stream, and the slots in which the later stages work. SPEC.md, 2 and 6. */
 #include "airmark_internal.h"
 
-airmark_status_t airmark_init(airmark_t *detector, const airmark_config_t *config)
+AM_SELDOM airmark_status_t airmark_init(airmark_t *detector, const airmark_config_t *config)
 {
     uint32_t numerator;
     uint32_t denominator;
@@ -23,7 +23,7 @@ airmark_status_t airmark_init(airmark_t *detector, const airmark_config_t *confi
     return AIRMARK_OK;
 }
 
-void airmark_reset(airmark_t *detector)
+AM_SELDOM void airmark_reset(airmark_t *detector)
 {
     airmark_input_reset(detector);
     airmark_frames_reset(detector);
@@ -39,6 +39,7 @@ void airmark_reset(airmark_t *detector)
     detector->pair_band = 0;
     detector->pair_x = 0;
     detector->pair_y = 0;
+    detector->pair_i = 0;
     memset(detector->agreement, 0, sizeof detector->agreement);
     memset(detector->variance, 0, sizeof detector->variance);
     memset(detector->third, 0, sizeof detector->third);
@@ -70,7 +71,7 @@ static void leave_queue(airmark_t *detector)
 }
 
 /* A mark was confirmed: other candidates of its key and span within half a span were its flanks. */
-static void leave_with_neighbours(airmark_t *detector)
+static AM_SELDOM void leave_with_neighbours(airmark_t *detector)
 {
     const airmark_place_t first = detector->queue[0];
     const uint32_t near = first.half != 0 ? AM_HALF_FRAMES / 2 : AM_WHOLE_FRAMES / 2;
@@ -120,7 +121,7 @@ static bool is_kept(const airmark_t *detector, uint32_t oldest, uint32_t more)
 }
 
 /* SPEC.md, 8.3, last step: the score of the confirmed place. */
-static int32_t score_of_place(const airmark_t *detector)
+static AM_SELDOM int32_t score_of_place(const airmark_t *detector)
 {
     const int32_t low = airmark_statistic(detector->agreement[0], detector->variance[0], detector->third[0]);
     const int32_t all = airmark_statistic(detector->agreement[0] + detector->agreement[1],
@@ -151,22 +152,23 @@ static bool work(airmark_t *detector, airmark_detection_t *detection)
         drop(detector);
     }
     const uint32_t step = detector->step;
-    if (step < AM_TEMPLATE_STEPS) {
-        detector->step = (uint8_t)(step + 1u);
-        const am_result_t result = airmark_template(detector, step);
-        if (result == AM_REFUSED) {
-            leave_queue(detector);
-        }
-        return false;
-    }
-    if (!is_kept(detector, detector->place, 0)) {
+    if (step >= AM_TEMPLATE_STEPS && !is_kept(detector, detector->place, 0)) {
         drop(detector);
         return false;
     }
     if (step < UINT8_MAX) {
         detector->step = (uint8_t)(step + 1u);
     }
-    if (!airmark_confirm(detector, step == AM_TEMPLATE_STEPS)) {
+    if (step < AM_TEMPLATE_STEPS) {
+        const am_result_t result = airmark_template(detector, step);
+        if (result == AM_REFUSED) {
+            leave_queue(detector);
+        }
+        if (result != AM_PASSED) {
+            return false;
+        }
+    }
+    if (!airmark_confirm(detector, step + 1u == AM_TEMPLATE_STEPS)) {
         return false;
     }
     const int32_t score = score_of_place(detector);

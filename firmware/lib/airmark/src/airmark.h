@@ -58,7 +58,7 @@ extern "C" {
 #endif
 
 #define AIRMARK_VERSION "0.1.0"
-#define AIRMARK_NUMERIC_VERSION 1
+#define AIRMARK_NUMERIC_VERSION 2
 
 #ifndef AIRMARK_MAX_KEYS
 #define AIRMARK_MAX_KEYS 1
@@ -224,7 +224,7 @@ typedef struct {
     union {
         struct {
             int32_t curves[2][AIRMARK_DRIFTS];
-            uint32_t energies[6];
+            uint32_t energies[4];
         } search;
         struct {
             int8_t before[4]; /* kernels read words that begin before the first number */
@@ -234,9 +234,10 @@ typedef struct {
     uint32_t place;
     int16_t drift_ppm_q4;
     int16_t offset;
-    uint8_t pair_band; /* where confirm has come to: band, first row of a block, later row */
+    uint8_t pair_band; /* where confirm has come to: band, first row of a block, later row, row in the block */
     uint8_t pair_x;
     uint8_t pair_y;
+    uint8_t pair_i;
     int32_t agreement[2]; /* lower bands, upper bands */
     uint32_t variance[2];
     int64_t third[2];

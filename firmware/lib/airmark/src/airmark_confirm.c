@@ -2,16 +2,25 @@
 #include "airmark_internal.h"
 
 enum {
-    ROWS_TOGETHER = 4,
+    ROWS_TOGETHER = 8,
     WORDS = 16,
-    /* What things cost, SPEC.md, 8.3: about 43 instructions of a Cortex-M4 each. */
-    ROWS_COST = 16,
-    ROW_COST = 5,
-    PAIR_COST = 5,
-    STATISTICS_ROW_COST = 6, /* and 11/256 of the square of its numbers */
-    TURNED_PAIR_COST = 9,
-    STEP_COST = 630
+    /* What things cost, SPEC.md, 8.3: about 20 instructions of a Cortex-M4 each. */
+    PLACE_COST = 255,
+    ROWS_COST = 49,
+    ROW_COST = 13,
+    PAIR_COST = 9,
+    TURNED_PAIR_COST = 17,
+    STATISTICS_ROW_COST = 11, /* and 27/256 of the square of its numbers */
+    STEP_COST = 1430,
+    NARROW_COST = 30 /* left of a step at 8 kHz */
 };
+
+/* Whether a step can afford that much more; then it is spent. */
+static inline bool spend(uint32_t *cost, uint32_t more)
+{
+    *cost += more;
+    return *cost <= STEP_COST;
+}
 
 /* Where row x starts in a triangle of pairs x < y < repetitions, as if it began with y = 0. */
 static inline uint32_t row_start(uint32_t x, uint32_t repetitions)
@@ -46,9 +55,16 @@ static void block_words(const airmark_t *detector, uint32_t b, uint32_t repetiti
 static inline uint32_t count_apart(const uint32_t x[WORDS], const uint32_t y[WORDS])
 {
     uint32_t planes[5];
-#define APART(i) (x[i] ^ y[i])
-    AM_PLANES16(APART, planes);
-#undef APART
+#define TAKE(i, a, b) \
+    do { \
+        uint32_t c, d; \
+        AM_LOAD_TWO(x, i, a, b); \
+        AM_LOAD_TWO(y, i, c, d); \
+        (a) ^= c; \
+        (b) ^= d; \
+    } while (0)
+    AM_PLANES16(TAKE, planes);
+#undef TAKE
     return am_ones_of_planes(planes);
 }
 
@@ -81,40 +97,50 @@ static inline int32_t pair_value(const uint32_t x[WORDS], const uint32_t y[WORDS
     return am_shift(part + 1, 1);
 }
 
-/* Pairs of a band from where the last step came to, until they are done (true) or the step has cost enough. */
+/* Remembers where the next step goes on; false. */
+static inline bool stop_at(airmark_t *detector, uint32_t x0, uint32_t y, uint32_t i)
+{
+    detector->pair_x = (uint8_t)x0;
+    detector->pair_y = (uint8_t)y;
+    detector->pair_i = (uint8_t)i;
+    return false;
+}
+
+/* Pairs of a band from where the last step came to, until they are done (true) or the next can't be afforded. */
 static bool take_pairs(airmark_t *detector, uint32_t b, uint32_t repetitions, uint32_t *cost)
 {
     const int32_t lanes = AM_BLOCK_FRAMES * am_used(detector, b);
-    while (detector->pair_x + 1u < repetitions) {
-        const uint32_t x0 = detector->pair_x;
-        uint32_t rows[ROWS_TOGETHER][WORDS];
-        for (uint32_t i = 0; i < ROWS_TOGETHER; i++) {
-            block_words(detector, b, x0 + i, rows[i]);
+    uint32_t *const rows = detector->work; /* its first half is free between frames */
+    uint32_t y = detector->pair_y;
+    uint32_t i = detector->pair_i;
+    for (uint32_t x0 = detector->pair_x; x0 + 1u < repetitions; x0 += ROWS_TOGETHER, y = x0 + 1u) {
+        if (!spend(cost, ROWS_COST)) {
+            return stop_at(detector, x0, y, i);
         }
-        *cost += ROWS_COST;
-        for (uint32_t y = detector->pair_y; y < repetitions; y++) {
-            if (*cost >= STEP_COST) {
-                detector->pair_y = (uint8_t)y;
-                return false;
+        for (uint32_t k = 0; k < ROWS_TOGETHER; k++) {
+            block_words(detector, b, x0 + k, rows + WORDS * k);
+        }
+        for (; y < repetitions; y++, i = 0) {
+            if (!spend(cost, ROW_COST)) {
+                return stop_at(detector, x0, y, i);
             }
             uint32_t words[WORDS];
             uint32_t turned[WORDS];
             block_words(detector, b, y, words);
-            for (uint32_t i = 0; i < WORDS; i += 2) {
-                turned[i] = ~words[i + 1u];
-                turned[i + 1u] = words[i];
+            for (uint32_t k = 0; k < WORDS; k += 2) {
+                turned[k] = ~words[k + 1u];
+                turned[k + 1u] = words[k];
             }
-            *cost += ROW_COST;
-            int8_t *value = &detector->scratch.confirm.gram[row_start(x0, repetitions) + y];
-            for (uint32_t i = 0; i < ROWS_TOGETHER && x0 + i < y; i++) {
+            int8_t *value = &detector->scratch.confirm.gram[row_start(x0 + i, repetitions) + y];
+            for (; i < ROWS_TOGETHER && x0 + i < y; i++) {
                 const uint32_t index = am_turn_index(b, (int32_t)(y - x0 - i), detector->drift_ppm_q4);
-                *value = (int8_t)pair_value(rows[i], words, turned, lanes, index);
+                if (!spend(cost, is_turned(index) ? (uint32_t)TURNED_PAIR_COST : (uint32_t)PAIR_COST)) {
+                    return stop_at(detector, x0, y, i);
+                }
+                *value = (int8_t)pair_value(rows + WORDS * i, words, turned, lanes, index);
                 value += repetitions - 2u - x0 - i;
-                *cost += is_turned(index) ? (uint32_t)TURNED_PAIR_COST : (uint32_t)PAIR_COST;
             }
         }
-        detector->pair_x = (uint8_t)(x0 + ROWS_TOGETHER);
-        detector->pair_y = (uint8_t)(x0 + ROWS_TOGETHER + 1u);
     }
     return true;
 }
@@ -230,7 +256,7 @@ static AM_NOT_INLINE void sums_of_row(const int8_t *row, uint32_t count, const i
 
 /*
  * 8.2: a band's Q, V, T, added to its group's, row by row from where the last step came to, until they are done (true) or the
- * step has cost enough.
+ * next row can't be afforded.
  */
 static bool take_statistics(airmark_t *detector, uint32_t b, uint32_t repetitions, uint32_t column, uint32_t *cost)
 {
@@ -241,17 +267,15 @@ static bool take_statistics(airmark_t *detector, uint32_t b, uint32_t repetition
         signs[4u + x] = (int8_t)(1 - 2 * (int32_t)(column >> (31u - x) & 1u));
     }
     for (uint32_t x = detector->pair_y; x + 1u < repetitions; x++) {
-        if (*cost >= STEP_COST) {
-            detector->pair_y = (uint8_t)x;
-            return false;
-        }
         const uint32_t others = repetitions - 1u - x;
+        if (!spend(cost, (27u * others * others >> 8) + STATISTICS_ROW_COST)) {
+            return stop_at(detector, repetitions, x, 0);
+        }
         const int8_t *const row = &detector->scratch.confirm.gram[row_start(x, repetitions) + x + 1u];
         int32_t agreement = 0;
         sums_of_row(row, others, signs + 4 + repetitions, &agreement, &detector->variance[group]);
         detector->agreement[group] += signs[4u + x] * agreement;
         detector->third[group] += triples_of_row(row, others);
-        *cost += (11u * others * others >> 8) + STATISTICS_ROW_COST;
     }
     AM_TAP_CANDIDATE(detector, AM_TAP_CONFIRM, &detector->queue[0]);
     AM_TAP(detector, AM_TAP_CONFIRM, detector->place);
@@ -270,11 +294,12 @@ bool airmark_confirm(airmark_t *detector, bool begin)
     const airmark_place_t *const candidate = &detector->queue[0];
     const bool half = candidate->half != 0;
     const uint32_t repetitions = half ? AIRMARK_REPETITIONS / 2 : AIRMARK_REPETITIONS;
-    uint32_t cost = 0;
+    const bool narrow = detector->config.rate == 8000u;
+    uint32_t cost = narrow ? NARROW_COST : 0u;
     if (begin) {
+        cost += PLACE_COST;
         detector->pair_band = 0;
-        detector->pair_x = 0;
-        detector->pair_y = 1;
+        (void)stop_at(detector, 0, 1, 0);
         for (uint32_t group = 0; group < 2; group++) {
             detector->agreement[group] = 0;
             detector->variance[group] = 0;
@@ -287,16 +312,14 @@ bool airmark_confirm(airmark_t *detector, bool begin)
             if (!take_pairs(detector, b, repetitions, &cost)) {
                 return false;
             }
-            detector->pair_x = (uint8_t)repetitions;
-            detector->pair_y = 0;
+            (void)stop_at(detector, repetitions, 0, 0);
         }
         if (!take_statistics(detector, b, repetitions, detector->config.keys[candidate->key].columns[b], &cost)) {
             return false;
         }
         detector->pair_band = (uint8_t)(b + 1u);
-        detector->pair_x = 0;
-        detector->pair_y = 1;
-        if (b + 1u == AIRMARK_BANDS) {
+        (void)stop_at(detector, 0, 1, 0);
+        if (b + 1u == (narrow ? (uint32_t)AM_LOW_BANDS : (uint32_t)AIRMARK_BANDS)) {
             return true;
         }
     }

@@ -121,6 +121,7 @@ static uint32_t transform(uint32_t work[256], uint32_t collected)
     return size_of(collected);
 }
 
+#ifdef AIRMARK_TAP
 uint32_t airmark_frames_transform(uint32_t work[256])
 {
     uint32_t collected = 0;
@@ -129,6 +130,7 @@ uint32_t airmark_frames_transform(uint32_t work[256])
     }
     return transform(work, collected);
 }
+#endif
 
 /* A pair of samples times two numbers of the window. */
 static inline uint32_t windowed(uint32_t pair, int32_t first, int32_t second, uint32_t shift, int32_t rounding)

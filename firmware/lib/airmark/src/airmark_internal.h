@@ -43,7 +43,7 @@ enum {
     AM_LOW_BANDS = 2,
     AM_WHOLE = 0,
     AM_HALF = 1,
-    AM_TEMPLATE_STEPS = 9,
+    AM_TEMPLATE_STEPS = 8, /* the last one goes on to confirm */
     AM_LOW_HANDICAP_Q8 = 77,
     AM_HALF_HANDICAP_Q8 = 102
 };
@@ -110,11 +110,13 @@ enum {
 #define AM_TAP_CANDIDATE(detector, stage, candidate) ((void)0)
 #endif
 
-/* Keeps what is seldom done out of a loop's registers. */
+/* Keeps what is seldom done out of a loop's registers; what is done once a candidate or less is also made small, not fast. */
 #if defined(__GNUC__)
 #define AM_NOT_INLINE __attribute__((noinline))
+#define AM_SELDOM __attribute__((noinline, cold))
 #else
 #define AM_NOT_INLINE
+#define AM_SELDOM
 #endif
 
 /* Keeps a constant in a register: as an immediate operand it would rule out a shifted one beside it. */
@@ -323,27 +325,47 @@ static inline uint32_t am_counted(const am_counter_t *counter, uint32_t last)
 #define AM_ADD2(sum, a, b, carry) ((sum) = am_add3((sum), (a), (b), &(carry)))
 #define AM_ADD1(sum, a, carry) ((carry) = (sum) & (a), (sum) ^= (a))
 
-/* Ones in every lane of 16 words WORD(0) to WORD(15): in a tree of full adders, five planes of weight 1 to 16. */
-#define AM_PLANES16(WORD, planes) \
+/* Words 2 i and 2 i + 1. */
+#if AIRMARK_DSP && defined(__GNUC__)
+/* By a single load, which compilers do not make of two. */
+#define AM_LOAD_TWO(words, i, a, b) \
+    __asm__("ldrd %0, %1, [%2, %3]" : "=&r"(a), "=r"(b) : "r"(words), "i"(8 * (i)), "m"((words)[2 * (i)]), "m"((words)[2 * (i) + 1]))
+#else
+#define AM_LOAD_TWO(words, i, a, b) ((a) = (words)[2 * (i)], (b) = (words)[2 * (i) + 1])
+#endif
+
+/*
+ * Ones in every lane of 16 words, TAKE(i, a, b) giving words 2 i and 2 i + 1 in any order: in a tree of full adders, five
+ * planes of weight 1 to 16.
+ */
+#define AM_PLANES16(TAKE, planes) \
     do { \
-        uint32_t ones = WORD(0); \
-        uint32_t twos, fours, eights, sixteens, c1, c2, c3, d1, d2, d3; \
-        AM_ADD2(ones, WORD(1), WORD(2), twos); \
-        AM_ADD2(ones, WORD(3), WORD(4), c1); \
-        AM_ADD2(ones, WORD(5), WORD(6), c2); \
+        uint32_t a, b, ones, twos, fours, eights, sixteens, c1, c2, d1, d2, d3; \
+        TAKE(0, a, b); \
+        ones = a ^ b; \
+        twos = a & b; \
+        TAKE(1, a, b); \
+        AM_ADD2(ones, a, b, c1); \
+        TAKE(2, a, b); \
+        AM_ADD2(ones, a, b, c2); \
         AM_ADD2(twos, c1, c2, d1); \
         AM_IN_ORDER(); \
-        AM_ADD2(ones, WORD(7), WORD(8), c1); \
-        AM_ADD2(ones, WORD(9), WORD(10), c2); \
+        TAKE(3, a, b); \
+        AM_ADD2(ones, a, b, c1); \
+        TAKE(4, a, b); \
+        AM_ADD2(ones, a, b, c2); \
         AM_ADD2(twos, c1, c2, d2); \
         AM_IN_ORDER(); \
-        AM_ADD2(ones, WORD(11), WORD(12), c1); \
-        AM_ADD2(ones, WORD(13), WORD(14), c2); \
+        TAKE(5, a, b); \
+        AM_ADD2(ones, a, b, c1); \
+        TAKE(6, a, b); \
+        AM_ADD2(ones, a, b, c2); \
         AM_ADD2(twos, c1, c2, d3); \
-        AM_ADD1(ones, WORD(15), c3); \
         AM_IN_ORDER(); \
+        TAKE(7, a, b); \
+        AM_ADD2(ones, a, b, c1); \
         fours = am_add3(d1, d2, d3, &eights); \
-        AM_ADD1(twos, c3, d1); \
+        AM_ADD1(twos, c1, d1); \
         AM_ADD1(fours, d1, d2); \
         AM_ADD1(eights, d2, sixteens); \
         (planes)[0] = ones; \
@@ -400,10 +422,10 @@ static inline uint32_t am_ones8(const uint32_t words[8])
 }
 
 /* n / d, both unsigned, d > 0, where the quotient fits 32 bits: n >> 32 < d. 32 steps; no library call on any processor. */
-uint32_t airmark_divide(uint64_t n, uint32_t d);
+AM_SELDOM uint32_t airmark_divide(uint64_t n, uint32_t d);
 /* floor(sqrt(n)), and floor(cbrt(n)) for n < 2^63. */
-uint32_t airmark_square_root(uint64_t n);
-uint32_t airmark_cube_root(uint64_t n);
+AM_SELDOM uint32_t airmark_square_root(uint64_t n);
+AM_SELDOM uint32_t airmark_cube_root(uint64_t n);
 
 /* ---- kernels on pairs of 16-bit numbers ------------------------------------------------------------------------ */
 
@@ -597,13 +619,13 @@ size_t airmark_input(airmark_t *detector, const int16_t *samples, size_t count, 
  * frames: add takes samples, no more than the hop still lacks; once it is full (fill is the hop), make makes the frame and
  * is true, or false for the very first half. The transform works in place and returns SPEC.md's H.
  */
-void airmark_frames_reset(airmark_t *detector);
+AM_SELDOM void airmark_frames_reset(airmark_t *detector);
 void airmark_frames_add(airmark_t *detector, const int16_t *samples, uint32_t count, size_t stride);
 bool airmark_frames_make(airmark_t *detector);
 uint32_t airmark_frames_transform(uint32_t work[256]);
 
 /* screen: after each frame; the level, and candidates into the queue. */
-void airmark_screen_reset(airmark_t *detector);
+AM_SELDOM void airmark_screen_reset(airmark_t *detector);
 void airmark_screen(airmark_t *detector);
 
 typedef enum { AM_GO_ON, AM_REFUSED, AM_PASSED } am_result_t;
@@ -613,9 +635,9 @@ am_result_t airmark_template(airmark_t *detector, uint32_t step);
 bool airmark_confirm(airmark_t *detector, bool begin);
 
 /* statistic: the score of a group of bands, Q8. */
-int32_t airmark_statistic(int32_t agreement, uint32_t variance, int64_t third);
+AM_SELDOM int32_t airmark_statistic(int32_t agreement, uint32_t variance, int64_t third);
 
 /* peaks: whether a confirmed place is told, and its detection. */
-bool airmark_peaks(airmark_t *detector, int32_t score_q8, airmark_detection_t *detection);
+AM_SELDOM bool airmark_peaks(airmark_t *detector, int32_t score_q8, airmark_detection_t *detection);
 
 #endif

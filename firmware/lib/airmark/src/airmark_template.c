@@ -2,9 +2,11 @@
 #include "airmark_internal.h"
 
 enum {
-    WHOLE_LEAST_Q8 = 1216,
-    HALF_LEAST_Q8 = 1280,
+    WHOLE_LEAST_Q8 = 1088,
+    HALF_LEAST_Q8 = 1152,
+    LOW_DRIFT_HANDICAP_Q8 = 400,
     SEARCH_STEPS = 4,
+    PLACE_CHAINS = 4,
     PARTS_A_STEP = 5,
     MAX_GROUPS = 8, /* of four repetitions, in a whole mark */
     ZERO_DRIFT = AIRMARK_DRIFTS / 2,
@@ -189,9 +191,9 @@ static uint32_t energy_of_words(const uint32_t (*words)[4], uint32_t w, uint32_t
 {
     uint32_t planes[2][5] = {{0, 0, 0, 0, 0}, {0, 0, 0, 0, 0}};
     for (uint32_t i = 0; i < repetitions / 16u; i++, words += 16) {
-#define WORD(r) (words[r][w])
-        AM_PLANES16(WORD, planes[i]);
-#undef WORD
+#define TAKE(r, a, b) ((a) = words[2 * (r)][w], (b) = words[2 * (r) + 1][w])
+        AM_PLANES16(TAKE, planes[i]);
+#undef TAKE
     }
     const uint32_t middle = repetitions / 2u * 0x00010001u;
     int32_t energy = 0;
@@ -256,7 +258,7 @@ static int32_t peak_between(int32_t left, int32_t middle, int32_t right, int32_t
 }
 
 /* 7.3: the drift, or refusal. */
-static am_result_t find_drift(airmark_t *detector)
+static AM_SELDOM am_result_t find_drift(airmark_t *detector)
 {
     /* SPEC.md's M and C: by used bins (16 kHz, 8 kHz), span, group (low, all). */
     static const uint16_t mean[2][2][2] = {{{3680, 7392}, {1840, 3696}}, {{3168, 3168}, {1584, 1584}}};
@@ -274,13 +276,14 @@ static am_result_t find_drift(airmark_t *detector)
         const int32_t over = curve[best[group]] - mean[narrow][half][group];
         z[group] = over <= 0 ? 0 : (int32_t)((uint64_t)(uint32_t)over * scale[narrow][half][group] >> 16);
     }
+    const uint32_t group = z[0] - LOW_DRIFT_HANDICAP_Q8 > z[1] ? 0u : 1u;
     z[0] -= AM_LOW_HANDICAP_Q8;
-    const uint32_t group = z[0] > z[1] ? 0u : 1u;
+    const int32_t highest = z[0] > z[1] ? z[0] : z[1];
     AM_TAP_CANDIDATE(detector, AM_TAP_DRIFT, &detector->queue[0]);
     AM_TAP_EACH(detector, AM_TAP_DRIFT, detector->scratch.search.curves[1], AIRMARK_DRIFTS, 1);
     AM_TAP_EACH(detector, AM_TAP_DRIFT, detector->scratch.search.curves[0], AIRMARK_DRIFTS, 1);
-    AM_TAP(detector, AM_TAP_DRIFT, z[group]);
-    if (z[group] < (half != 0 ? HALF_LEAST_Q8 : WHOLE_LEAST_Q8)) {
+    AM_TAP(detector, AM_TAP_DRIFT, highest);
+    if (highest < (half != 0 ? HALF_LEAST_Q8 : WHOLE_LEAST_Q8)) {
         AM_TAP(detector, AM_TAP_DRIFT, 0);
         AM_TAP(detector, AM_TAP_DRIFT, 0);
         return AM_REFUSED;
@@ -295,18 +298,24 @@ static am_result_t find_drift(airmark_t *detector)
 }
 
 /* 7.4: the place, from the energies of the chains. */
-static void find_place(airmark_t *detector)
+static AM_SELDOM void find_place(airmark_t *detector)
 {
     const uint32_t *const energies = detector->scratch.search.energies;
-    int32_t sums[3];
-    for (uint32_t i = 0; i < 3; i++) {
-        sums[i] = (int32_t)(energies[i] + energies[i + 1u] + energies[i + 2u] + energies[i + 3u]);
+    /* How much more energy four chains in a row have than the four that begin a frame before. */
+    const int32_t first = (int32_t)(energies[2] - energies[0]);
+    const int32_t second = (int32_t)(energies[3] - energies[1]);
+    const int32_t bend = first - second;
+    uint32_t i = second > 0 ? 2u : 1u;
+    int32_t offset = 0;
+    if (first < 0 && first + second <= 0) {
+        i = 0;
+    } else if (i == 1u && bend > 0) {
+        offset = am_clamp(128 * (first + second) / bend, -128, 128);
     }
-    const uint32_t i = sums[0] > sums[1] && sums[0] >= sums[2] ? 0u : sums[2] > sums[1] ? 2u : 1u;
-    detector->offset = (int16_t)(i == 1u ? am_clamp(peak_between(sums[0], sums[1], sums[2], 256), -128, 128) : 0);
+    detector->offset = (int16_t)offset;
     detector->place = detector->queue[0].frame - 1u + i;
     AM_TAP_CANDIDATE(detector, AM_TAP_PLACE, &detector->queue[0]);
-    AM_TAP_EACH(detector, AM_TAP_PLACE, energies, 6, 1);
+    AM_TAP_EACH(detector, AM_TAP_PLACE, energies, PLACE_CHAINS, 1);
     AM_TAP(detector, AM_TAP_PLACE, detector->place);
     AM_TAP(detector, AM_TAP_PLACE, detector->offset);
 }
@@ -320,8 +329,8 @@ am_result_t airmark_template(airmark_t *detector, uint32_t step)
         for (uint32_t k = 0; k < AIRMARK_DRIFTS; k++) {
             detector->scratch.search.curves[0][k] = detector->scratch.search.curves[1][k] = 0;
         }
-        for (uint32_t chain = 0; chain < 6; chain++) {
-            detector->scratch.search.energies[chain] = 0;
+        for (uint32_t i = 0; i < PLACE_CHAINS; i++) {
+            detector->scratch.search.energies[i] = 0;
         }
     }
     if (step < SEARCH_STEPS) {
@@ -335,12 +344,14 @@ am_result_t airmark_template(airmark_t *detector, uint32_t step)
         }
         return step + 1u < SEARCH_STEPS ? AM_GO_ON : find_drift(detector);
     }
+    /* The chains of the frames n - 1, n, n + 3 and n + 4, a band at a time. */
     const uint32_t first = PARTS_A_STEP * (step - SEARCH_STEPS);
-    for (uint32_t part = first; part < first + PARTS_A_STEP && part < 6u * AIRMARK_BANDS; part++) {
-        const uint32_t chain = part / AIRMARK_BANDS;
+    for (uint32_t part = first; part < first + PARTS_A_STEP && part < PLACE_CHAINS * AIRMARK_BANDS; part++) {
+        const uint32_t i = part / AIRMARK_BANDS;
         const uint32_t b = part % AIRMARK_BANDS;
-        detector->scratch.search.energies[chain] += chain_energy(
-            detector, candidate->frame - 1u + chain, b, key->columns[b], repetitions, detector->drift_ppm_q4);
+        const uint32_t frame = candidate->frame - 1u + i + (i < 2u ? 0u : 2u);
+        detector->scratch.search.energies[i] +=
+            chain_energy(detector, frame, b, key->columns[b], repetitions, detector->drift_ppm_q4);
     }
     if (step + 1u < AM_TEMPLATE_STEPS) {
         return AM_GO_ON;

@@ -48,13 +48,13 @@
 #define KEYS (sizeof airmark_keys / sizeof airmark_keys[0])
 #ifndef HEADSET_THRESHOLD_Q8
 #define HEADSET_THRESHOLD_Q8 \
-    (KEYS <= 1    ? 1364 \
-     : KEYS <= 2  ? 1396 \
-     : KEYS <= 4  ? 1427 \
-     : KEYS <= 8  ? 1458 \
-     : KEYS <= 16 ? 1488 \
-     : KEYS <= 64 ? 1546 \
-                  : 1602)
+    (KEYS <= 1    ? 1376 \
+     : KEYS <= 2  ? 1408 \
+     : KEYS <= 4  ? 1439 \
+     : KEYS <= 8  ? 1469 \
+     : KEYS <= 16 ? 1499 \
+     : KEYS <= 64 ? 1557 \
+                  : 1613)
 #endif
 #define AWAKE (2u * RATE)
 #define WAITING 4u           /* words that may wait for their answer; of more the oldest wakes */

@@ -49,15 +49,15 @@ on 3.31 hours of the same recordings; 10,159 key-hours, with the C detector of c
 which takes two and a half hours of one core. (They were heard with frames made once for sixteen keys, which takes half
 an hour; on three of the recordings both gave the same events.)
 
-The tail is not the normal one from the bottom: at low scores the first stages let less pass than at high ones. One look
-count, fitted from 5.5, would expect events in these ratios: 0.32 at 4, 0.42 at 4.25, 0.55 at 4.5, 0.67 at 4.75, 0.77 at
-5, 0.87 at 5.25, 1.18 at 5.75 (55 events, 0.89 to 1.54), 1.36 at 6 (14, 0.64 to 2.28), 1.40 at 6.25 (3, up to 4.1). Fits:
-1.90e7 from 5 (2,303 events, 95 % 1.81e7 to 1.99e7), 2.14e7 from 5.25 (1.97e7 to 2.31e7), 2.46e7 from 5.5 (2.13e7 to
-2.82e7). The figure is within the last, and what it expects was heard: over the score of one a day (5.37) 370 events in
-423 days, of one a month (5.96) 16 where 13.9 are expected, of one a year (6.35) 2 where 1.2 are; over 5.25 837 are
-expected (689 came), over 5.5 209 (198), over 5.75 49 (55), over 6 10.9 (14), over 6.25 2.3 (3; the highest 6.59). Would
-nothing at all be held back far out, as many would fire as of the full engine, two and a quarter a year instead of one. On the
-sounds of airmark.hardhosts, 12 s each under 128 keys, nothing scored over 4.89 (a siren).
+The tail is not the normal one from the bottom: at low scores the first stages let less pass than at high ones. One
+look count, fitted from 5.5, would expect events in these ratios: 0.32 at 4, 0.42 at 4.25, 0.55 at 4.5, 0.67 at 4.75,
+0.77 at 5, 0.87 at 5.25, 1.18 at 5.75 (55 events, 0.89 to 1.54), 1.36 at 6 (14, 0.64 to 2.28), 1.40 at 6.25 (3, up to
+4.1). Fits: 1.90e7 from 5 (2,303 events, 95 % 1.81e7 to 1.99e7), 2.14e7 from 5.25 (1.97e7 to 2.31e7), 2.46e7 from 5.5
+(2.13e7 to 2.82e7). The figure is within the last, and what it expects was heard: over the score of one a day (5.37)
+370 events in 423 days, of one a month (5.96) 16 where 13.9 are expected, of one a year (6.35) 2 where 1.2 are; over
+5.25 837 are expected (689 came), over 5.5 209 (198), over 5.75 49 (55), over 6 10.9 (14), over 6.25 2.3 (3; the
+highest 6.59). Would nothing at all be held back far out, as many would fire as of the full engine, two and a quarter a
+year instead of one. On the sounds of airmark.hardhosts, 12 s each under 128 keys, nothing scored over 4.89 (a siren).
 
 Up to NUMERIC_VERSION 1 it was 2e7: a candidate needed more energy along the key, and drifts were read less well.
 """

@@ -190,7 +190,8 @@ typedef struct {
     uint16_t input_phase;             /* of the next output between two input samples, in 1/160 */
     uint8_t input_skip;               /* input samples to come before the one at which the next output is due */
 #endif
-    uint32_t work[256];    /* from 128 on the frame's second half as it comes, two samples a word; then its transform */
+    uint32_t work[256];    /* from 128 on the frame's second half as it comes, two samples a word, before it confirm's
+                            * rows; then the frame's transform */
     uint32_t earlier[128]; /* the frame's first half */
     uint32_t changed[2];   /* which bits differ from their neighbours, in either half */
     int16_t previous;      /* last sample */

@@ -329,7 +329,9 @@ static inline uint32_t am_counted(const am_counter_t *counter, uint32_t last)
 #if AIRMARK_DSP && defined(__GNUC__)
 /* By a single load, which compilers do not make of two. */
 #define AM_LOAD_TWO(words, i, a, b) \
-    __asm__("ldrd %0, %1, [%2, %3]" : "=&r"(a), "=r"(b) : "r"(words), "i"(8 * (i)), "m"((words)[2 * (i)]), "m"((words)[2 * (i) + 1]))
+    __asm__("ldrd %0, %1, [%2, %3]" \
+            : "=&r"(a), "=r"(b) \
+            : "r"(words), "i"(8 * (i)), "m"((words)[2 * (i)]), "m"((words)[2 * (i) + 1]))
 #else
 #define AM_LOAD_TWO(words, i, a, b) ((a) = (words)[2 * (i)], (b) = (words)[2 * (i) + 1])
 #endif
@@ -617,12 +619,14 @@ size_t airmark_input(airmark_t *detector, const int16_t *samples, size_t count, 
 
 /*
  * frames: add takes samples, no more than the hop still lacks; once it is full (fill is the hop), make makes the frame and
- * is true, or false for the very first half. The transform works in place and returns SPEC.md's H.
+ * is true, or false for the very first half. The transform, for tests, works in place and returns SPEC.md's H.
  */
 AM_SELDOM void airmark_frames_reset(airmark_t *detector);
 void airmark_frames_add(airmark_t *detector, const int16_t *samples, uint32_t count, size_t stride);
 bool airmark_frames_make(airmark_t *detector);
+#ifdef AIRMARK_TAP
 uint32_t airmark_frames_transform(uint32_t work[256]);
+#endif
 
 /* screen: after each frame; the level, and candidates into the queue. */
 AM_SELDOM void airmark_screen_reset(airmark_t *detector);

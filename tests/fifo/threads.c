@@ -26,6 +26,13 @@ static uint32_t draw(uint32_t *state)
     return *state >> 16;
 }
 
+static int64_t microseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 static void *produce(void *unused)
 {
     uint32_t state = 1, next = 0;
@@ -40,7 +47,9 @@ static void *produce(void *unused)
         written += stored;
         given_up += count - stored;
         next += count;
-        for (uint32_t i = draw(&state) % 200; i; i--) {
+        /* On a busy computer one yield may take milliseconds: it is pause enough. */
+        const int64_t began = microseconds();
+        for (uint32_t i = draw(&state) % 200; i && microseconds() - began < 200; i--) {
             sched_yield();
         }
     }

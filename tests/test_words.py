@@ -132,7 +132,8 @@ def test_python_marks_before_the_word_and_a_headset_suppresses_it():
 def test_first_halves_are_told_when_words_reckons_with_them():
     """As soon as that, and hardly later: it is a bound for a candidate that need not wait."""
     drifts = range(-200 * 16, 200 * 16 + 1, 8)
-    assert template.STEPS - 1 + max(len(confirm.schedule(HALF, drift, rate_of(16_000))) for drift in drifts) == EARLY_STEPS
+    most = max(len(confirm.schedule(HALF, drift, rate_of(16_000))) for drift in drifts)
+    assert template.STEPS - 1 + most == EARLY_STEPS
     recording, key, after = audio.read(SPEECH), random_key(), []
     for at in (0.7, 1.9, 3.103, 4.4):
         host, rate = recording.samples[: round((at + 2.5) * recording.rate)], recording.rate

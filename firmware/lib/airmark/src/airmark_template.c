@@ -304,15 +304,8 @@ static AM_SELDOM void find_place(airmark_t *detector)
     /* How much more energy four chains in a row have than the four that begin a frame before. */
     const int32_t first = (int32_t)(energies[2] - energies[0]);
     const int32_t second = (int32_t)(energies[3] - energies[1]);
-    const int32_t bend = first - second;
-    uint32_t i = second > 0 ? 2u : 1u;
-    int32_t offset = 0;
-    if (first < 0 && first + second <= 0) {
-        i = 0;
-    } else if (i == 1u && bend > 0) {
-        offset = am_clamp(128 * (first + second) / bend, -128, 128);
-    }
-    detector->offset = (int16_t)offset;
+    const uint32_t i = first < 0 && first + second <= 0 ? 0u : second > 0 ? 2u : 1u;
+    detector->offset = (int16_t)(i == 1u ? am_clamp(peak_between(-first, 0, second, 256), -128, 128) : 0);
     detector->place = detector->queue[0].frame - 1u + i;
     AM_TAP_CANDIDATE(detector, AM_TAP_PLACE, &detector->queue[0]);
     AM_TAP_EACH(detector, AM_TAP_PLACE, energies, PLACE_CHAINS, 1);

@@ -1,7 +1,7 @@
 """The C detector's small functions against their definitions: over all inputs where they are few, else at the edges.
 
 Loops over all 2^32 words are in C (tests/tapped/primitives.c). Most stop at a 64th of them, spread evenly, unless the
-environment variable AIRMARK_LONG is set; then all take ten minutes.
+environment variable AIRMARK_LONG is set; then all take a quarter of an hour.
 """
 
 from __future__ import annotations

@@ -500,8 +500,8 @@ def truncated(a: int, b: int) -> int:
     return int(Fraction(a, b))
 
 
-def one_drift(e: Ints, span: Span, rate: Rate) -> tuple[bool, int, int]:
-    """SPEC 7.3."""
+def one_drift(e: Ints, level: int, span: Span, rate: Rate) -> tuple[tuple[bool, int, int], int]:
+    """SPEC 7.3: whether it passes, which curve tells the drift, z; and the drift."""
     zs, bests = [], []
     for group, bins in enumerate((min(231, rate.used_bins), min(115, rate.used_bins))):
         best = 0
@@ -518,16 +518,23 @@ def one_drift(e: Ints, span: Span, rate: Rate) -> tuple[bool, int, int]:
     bend = 2 * middle - left - right
     drift = 400 * (kc - 8) + (max(-400, min(400, truncated(200 * (right - left), bend))) if bend > 0 else 0)
     z = max(zs[0], zs[1] - 77)
-    return z >= span.least_template, drift, z
+    return (z + level >= 2176, taken, z), drift
 
 
-@given(seed=st.integers(0, 2**32 - 1), spread=st.sampled_from([3, 100, 5000]), whole=st.booleans(), eight=st.booleans())
-def test_drift(seed: int, spread: int, whole: bool, eight: bool):
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    spread=st.sampled_from([3, 100, 5000]),
+    level=st.integers(640, 2500),
+    whole=st.booleans(),
+    eight=st.booleans(),
+)
+def test_drift(seed: int, spread: int, level: int, whole: bool, eight: bool):
     span, rate = WHOLE if whole else HALF, RATES[8000 if eight else RATE]
     rng = np.random.default_rng(seed)
     least = span.repetitions * np.minimum([231, 115], rate.used_bins)
     e = least[:, None] + rng.integers(-spread, 2 * spread, (2, 17))
-    assert template.decide(e, span, rate) == one_drift(e, span, rate)
+    decision = template.decide(e, level, span, rate)
+    assert (decision, template.find_drift(e[decision.group])) == one_drift(e, level, span, rate)
 
 
 @pytest.mark.parametrize("hz", [8000, 16_000])
@@ -539,7 +546,7 @@ def test_energies(span: Span, hz: int, drift: int):
     chain = random_frames(4 * span.repetitions, hz, seed=2, alike=0.3)[::4]
     heard = as_floats(chain, hz).astype(complex)
     expected = 0.0
-    for b in range(4):
+    for b in range(3):
         turns = [1j ** (((r * drift * SLOPES[b] + 2**26) >> 27) % 4) for r in range(span.repetitions)]
         of_band = [sign(of_key, span, r, b) * turn for r, turn in enumerate(turns)]
         for j in range(EDGES[b], min(EDGES[b + 1], rate.used_bins)):
@@ -577,17 +584,18 @@ def test_the_template_is_the_float_one_of_two_chains(span: Span):
     energy = score * sqrt(2 * r * (r - 1) * stage.parts) + r * stage.parts
     # What is added up is half the sum of signs.
     assert curves[0, 8] == pytest.approx(energy / 4, rel=1e-3)
-    # Without drift the energies are as those that tell the place.
+    # Without drift the energies of the bands that tell the place are as those of the curves.
     energies = [template.energy(frames[c::4], of_key, 0, RATES[RATE]) for c in (1, 2)]
-    assert sum(energies) == curves[0, 8]
+    sums = [template.chain_sums(frames[c::4], of_key, RATES[RATE]) * (np.arange(4) < 3)[:, None] for c in (1, 2)]
+    assert sum(energies) == template.curves(sums)[0, 8]
 
 
 # Confirm
 
 
-def over_28_degrees(t: int) -> bool:
+def over_22_5_degrees(t: int) -> bool:
     """Whether a turn is that far from a quarter turn."""
-    return min(t % 128, -t % 128) > 40
+    return min(t % 128, -t % 128) > 32
 
 
 @pytest.mark.parametrize("hz", [8000, 16_000])
@@ -607,7 +615,7 @@ def test_confirm(span: Span, hz: int, drift: int):
         for x, y in combinations(range(repetitions), 2):
             product = complex((blocks[y] * blocks[x].conj()).sum()) / 2
             t = turn(b, y - x, drift)
-            if over_28_degrees(t):
+            if over_22_5_degrees(t):
                 cosine, sine = turned(t)
                 c[x, y] = (int(product.real) * cosine - int(product.imag) * sine + 2**15) >> 16
                 off += 1
@@ -644,13 +652,15 @@ def one_schedule(span: Span, drift: int, hz: int) -> list[list[int]]:
     repetitions = span.repetitions
     steps: list[list[int]] = []
     band, rows, y, x, row = 0, 0, 1, 0, 0  # where the work stands; row: of the statistics
-    most, bands = (1400, 2) if hz == 8000 else (1430, 4)
-    left = most - 255
-    while band < bands:
+    most, bands = (1420, 2) if hz == 8000 else (1450, 4)
+    left = most
+    while band <= bands:
         done: list[int] = []
         rows_there = words_there = False
-        while band < bands:
-            if rows == repetitions:
+        while band <= bands:
+            if band == bands:
+                price = 215
+            elif rows == repetitions:
                 others = repetitions - 1 - row
                 price = 27 * others * others // 256 + 11
             elif not rows_there:
@@ -658,11 +668,13 @@ def one_schedule(span: Span, drift: int, hz: int) -> list[list[int]]:
             elif not words_there:
                 price = 13
             else:
-                price = 17 if over_28_degrees(turn(band, y - x, drift)) else 9
+                price = 17 if over_22_5_degrees(turn(band, y - x, drift)) else 9
             if price > left:
                 break
             left -= price
-            if rows == repetitions:
+            if band == bands:
+                band += 1
+            elif rows == repetitions:
                 row += 1
                 if row == repetitions - 1:
                     done.append(band)
@@ -691,7 +703,6 @@ def test_steps_of_confirm(span: Span, hz: int):
         found = confirm.schedule(span, drift, RATES[hz])
         assert found == one_schedule(span, drift, hz)
         assert [band for step in found for band in step] == list(range(2 if hz == 8000 else 4))
-        assert len(found[-1]) > 0
         counts.add(len(found))
     assert len(counts) > 1
 
@@ -866,6 +877,7 @@ def scheduled(taps: Taps, threshold: int) -> tuple[dict[str, list[tuple[int, Can
         arrival.setdefault(candidate.place + (64 if candidate.span else 128), []).append(candidate)
     drifts = {tap.candidate: tap.drift for tap in taps.template if isinstance(tap, DriftTap)}
     places = {tap.candidate: tap.place for tap in taps.template if isinstance(tap, PlaceTap)}
+    final = {tap.candidate: tap.drift for tap in taps.template if isinstance(tap, PlaceTap)}
     scores = {tap.candidate: tap.score for tap in taps.statistic}
     queue: list[Candidate] = []
     begun, step = False, 0
@@ -910,7 +922,7 @@ def scheduled(taps: Taps, threshold: int) -> tuple[dict[str, list[tuple[int, Can
                     begun = False
             if step == 8:
                 ends["place"].append((2 * f + half, first))
-            if step >= 8 and step == 7 + len(one_schedule(HALF if first.span else WHOLE, drifts[first] or 0, RATE)):
+            if step > 8 and step == 8 + len(one_schedule(HALF if first.span else WHOLE, final[first], RATE)):
                 ends["score"].append((2 * f + half, first))
                 queue.pop(0)
                 begun = False
@@ -997,9 +1009,9 @@ def detections(samples: NDArray, rate: int, engine: str, early: bool) -> list[De
     return detector.process(samples) + detector.flush()
 
 
-def same(expected: Detection, found: Detection, rate: int, score: float, ppm: float) -> bool:
+def same(expected: Detection, found: Detection, rate: int, score: float, ppm: float, samples: int = 160) -> bool:
     assert found.time_s == found.sample / rate
-    assert abs(found.sample - expected.sample) <= 160 * rate / RATE
+    assert abs(found.sample - expected.sample) <= samples * rate / RATE
     return abs(found.score - expected.score) <= score and abs(found.drift_ppm - expected.drift_ppm) <= ppm
 
 
@@ -1023,7 +1035,8 @@ def test_it_finds_the_halves_that_the_float_engine_finds(rate: int, ppm: float):
 def test_it_finds_noisy_marks(ppm: float):
     samples = marked(44_100, ppm=ppm, noise_db=-20.0)
     (expected,), (found,) = (detections(samples, 44_100, engine, early=False) for engine in ("float", "fixed"))
-    assert same(expected, found, 44_100, 0.5, 20)
+    # In noise the place, told by three bands of one-bit frames, may be a frame off, and the score so much less.
+    assert same(expected, found, 44_100, 0.8, 20, samples=256)
 
 
 @pytest.mark.parametrize("rate", NATIVE)

@@ -178,13 +178,16 @@ def test_cases_are_what_they_say(monkeypatch: pytest.MonkeyPatch):
     assert file_of("equals")["dropped"] > 4
     assert [d["early"] for d in detections("equal-halves")] == [True, True]
     assert {file_of(name)["rate"] for name in NAMES if detections(name)} == {8000, 16_000, 32_000, 44_100, 48_000}
-    for name, ppm in (("drift-fast", 107), ("drift-slow", -76), ("drift-far", 200)):
+    for name, ppm in (("drift-fast", 107), ("drift-slow", -92), ("drift-far", 200)):
         assert detections(name)[0]["drift_ppm_q4"] == pytest.approx(16 * ppm, abs=80)
     drift = detections("drift-slow")[0]["drift_ppm_q4"]
     steps = [confirm.schedule(WHOLE, drift, rate_of(16_000))]
     monkeypatch.setattr(confirm, "MOST", confirm.MOST - 1)
     steps.append(confirm.schedule(WHOLE, drift, rate_of(16_000)))
     assert len(steps[0]) < len(steps[1])
+    (*_, level), z, passed = next((r[:4], r[38], r[39]) for r in records("just-likely", "drift", 41))
+    assert level + z == 2176
+    assert passed
     ((*_, of_all, of_low, score),) = records("low-bands", "statistic", 8)
     assert score == of_low - 77 > of_all
     assert all(len(vectors.run(case_of(name)).stages["drift"]) for name in ("metronome", "loop"))

@@ -68,6 +68,10 @@ class PlaceTap(NamedTuple):
     """What the template gives for a candidate in step 7."""
 
     candidate: Candidate
+    all: tuple[int, ...]
+    """E of all bands, by drift."""
+    drift: int
+    """Q4 ppm, from now on."""
     energies: tuple[int, ...]
     """e of each of the four chains."""
     place: int
@@ -130,6 +134,9 @@ class _Work:
 
     steps: int = 0
     """That are done."""
+    curves: Ints = field(default_factory=lambda: np.zeros((2, 0), np.int64))
+    group: int = 0
+    """Whose curve tells the drift."""
     drift: int = 0
     """Q4 ppm."""
     found: template.Place | None = None
@@ -289,7 +296,8 @@ class FixedDetector:
             return None
         if work.found is None:
             self._template_step(candidate, work, newest)
-        return None if work.found is None else self._confirm_step(candidate, work, work.found, newest)
+            return None
+        return self._confirm_step(candidate, work, work.found, newest)
 
     def _choose(self, newest: int) -> None:
         """Bring the candidate to work on to the front, where there is one that can be worked on in time."""
@@ -321,22 +329,26 @@ class FixedDetector:
         frames = [stretch[c::BLOCK][: span.repetitions] for c in range(template.CHAINS)]
         if work.steps == template.DRIFT_STEPS:
             chains = [template.chain_sums(frames[c], of_key, self.rate) for c in template.DRIFT_CHAINS]
-            curves = template.curves(chains)
-            decision = template.decide(curves, span, self.rate)
-            work.drift = decision.drift
+            work.curves = template.curves(chains)
+            decision = template.decide(work.curves, candidate.level, span, self.rate)
+            work.group, work.drift = decision.group, template.find_drift(work.curves[decision.group])
             if self.taps is not None:
-                of_all, of_low = (tuple(curve) for curve in curves.tolist())
-                drift = decision.drift if decision.passed else None
+                of_all, of_low = (tuple(curve) for curve in work.curves.tolist())
+                drift = work.drift if decision.passed else None
                 self.taps.template.append(DriftTap(candidate, of_all, of_low, decision.z, drift))
             if not decision.passed:
                 self._leave()
             return
         energies = [template.energy(frames[c], of_key, work.drift, self.rate) for c in template.PLACE_CHAINS]
         work.found = template.find_place(energies, candidate.place)
+        chains = [template.chain_sums(frames[c], of_key, self.rate) for c in template.MORE_DRIFT_CHAINS]
+        work.curves = work.curves + template.more_curves(chains)
+        work.drift = template.find_drift(work.curves[work.group])
         work.schedule = confirm.schedule(span, work.drift, self.rate)
         work.steps = 0
         if self.taps is not None:
-            self.taps.template.append(PlaceTap(candidate, tuple(energies), *work.found))
+            of_all = tuple(work.curves[0].tolist())
+            self.taps.template.append(PlaceTap(candidate, of_all, work.drift, tuple(energies), *work.found))
 
     def _confirm_step(
         self, candidate: Candidate, work: _Work, found: template.Place, newest: int

@@ -48,8 +48,6 @@ class Span(NamedTuple):
     repetitions: int
     least_level: int
     """Q8, of a candidate."""
-    least_template: int
-    """Q8."""
     handicap: int
     """Q8, taken off the score."""
 
@@ -59,8 +57,8 @@ class Span(NamedTuple):
         return BLOCK * self.repetitions
 
 
-WHOLE = Span("whole", 32, least_level=512, least_template=1088, handicap=0)
-HALF = Span("half", 16, least_level=768, least_template=1152, handicap=102)
+WHOLE = Span("whole", 32, least_level=640, handicap=0)
+HALF = Span("half", 16, least_level=768, handicap=102)
 
 
 class Rate(NamedTuple):

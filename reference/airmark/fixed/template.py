@@ -27,15 +27,20 @@ from airmark.fixed.tables import (
 )  # fmt: skip
 
 DRIFT_CHAINS = (2, 3)
-"""Which chains tell the drift."""
+"""Which chains tell whether a candidate is likely, and a first drift: chain c begins with frame n - 1 + c."""
+MORE_DRIFT_CHAINS = (1, 4)
+"""Of which the upper bands join the others for the drift of a likely one."""
 PLACE_CHAINS = (0, 1, 4, 5)
-"""Which chains tell the place: chain c begins with frame n - 1 + c."""
+"""Which chains tell the place."""
+PLACE_BANDS = 3
+"""The lower ones, which tell it."""
 CHAINS = 6
 DRIFT_STEPS = 4
 STEPS = 8
-"""The last one goes on to confirm."""
 FRAMES = 4
 """That come at most while a place is looked at."""
+LEAST = 2176
+"""Q8, of the energy along the key and the screen's level together."""
 LOW_DRIFT_HANDICAP = 400
 """Q8, by how much the lower bands must be ahead to tell the drift alone."""
 
@@ -44,8 +49,8 @@ class Drift(NamedTuple):
     """What the first steps make of a candidate."""
 
     passed: bool
-    drift: int
-    """Q4 ppm."""
+    group: int
+    """Whose curve tells the drift: 0: of all bands, 1: of the lower ones."""
     z: int
     """Q8."""
 
@@ -77,7 +82,7 @@ def chain_sums(frames: Ints, signs: Ints, rate: Rate) -> Ints:
 
 
 def curves(chains: list[Ints]) -> Ints:
-    """E for each drift (SPEC 7.2): (2 groups: all and low, DRIFTS). chains: chain_sums of those of DRIFT_CHAINS."""
+    """E for each drift (SPEC 7.2): (2 groups: all and low, DRIFTS). chains: chain_sums of each."""
     c, s = template_turns(4 * len(chains[0]))
     of_bands = np.zeros((BANDS, DRIFTS), np.int64)
     for a in chains:
@@ -86,8 +91,8 @@ def curves(chains: list[Ints]) -> Ints:
     return np.stack([of_bands.sum(axis=0), of_bands[:LOW_BANDS].sum(axis=0)])
 
 
-def decide(e: Ints, span: Span, rate: Rate) -> Drift:
-    """Whether a candidate passes, and its drift (SPEC 7.3). e: the curves."""
+def decide(e: Ints, level: int, span: Span, rate: Rate) -> Drift:
+    """Whether a candidate passes (SPEC 7.3). e: the curves of DRIFT_CHAINS; level: the screen's, Q8."""
     n_b = used_bins_of_bands(rate)
     zs = []
     for group, count in enumerate((BANDS, LOW_BANDS)):
@@ -95,15 +100,23 @@ def decide(e: Ints, span: Span, rate: Rate) -> Drift:
         over = int(e[group].max()) - span.repetitions * bins
         zs.append(max(0, over * template_scale(span.repetitions, bins) >> 16))
     z = max(zs[0], zs[1] - LOW_HANDICAP)
-    curve = e[int(zs[1] - LOW_DRIFT_HANDICAP > zs[0])]
+    return Drift(z + level >= LEAST, int(zs[1] - LOW_DRIFT_HANDICAP > zs[0]), z)
+
+
+def find_drift(curve: Ints) -> int:
+    """Where a curve peaks (SPEC 7.3), Q4 ppm. curve: of one group, (DRIFTS,)."""
     kc = min(max(int(curve.argmax()), 1), DRIFTS - 2)
     left, middle, right = curve[kc - 1 : kc + 2].tolist()
-    drift = DRIFT_STEP * (kc - DRIFTS // 2) + _vertex(left, middle, right, DRIFT_STEP // 2, DRIFT_STEP)
-    return Drift(z >= span.least_template, drift, z)
+    return DRIFT_STEP * (kc - DRIFTS // 2) + _vertex(left, middle, right, DRIFT_STEP // 2, DRIFT_STEP)
+
+
+def more_curves(chains: list[Ints]) -> Ints:
+    """What the upper bands of MORE_DRIFT_CHAINS add to the curves (SPEC 7.4): (2, DRIFTS). chains: their sums."""
+    return curves([np.where(np.arange(BANDS)[:, None] < LOW_BANDS, 0, chain) for chain in chains])
 
 
 def energy(frames: Ints, signs: Ints, drift: int, rate: Rate) -> int:
-    """e of all bands of a chain (SPEC 7.4).
+    """e of PLACE_BANDS bands of a chain (SPEC 7.4).
 
     frames: a frame of each repetition, (R, WORDS); signs: the key's, (R, BANDS); drift: Q4 ppm.
     """
@@ -114,7 +127,7 @@ def energy(frames: Ints, signs: Ints, drift: int, rate: Rate) -> int:
     # j^0, j^1, j^2 and j^3 times re + j im; sums of an even number of +-1.
     turned_re = np.choose(turns, [re, -im, -re, im]).sum(axis=0) >> 1
     turned_im = np.choose(turns, [im, re, -im, -re]).sum(axis=0) >> 1
-    return int((turned_re**2 + turned_im**2)[: rate.used_bins].sum())
+    return int((turned_re**2 + turned_im**2)[: min(EDGES[PLACE_BANDS], rate.used_bins)].sum())
 
 
 def find_place(e: list[int], place: int) -> Place:

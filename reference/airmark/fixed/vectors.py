@@ -267,7 +267,7 @@ def stages(taps: Taps) -> dict[str, Words]:
             passed = tap.drift is not None
             drifts.append((*of_candidate(tap.candidate), *tap.all, *tap.low, tap.z, passed, tap.drift or 0))
         else:
-            places.append((*of_candidate(tap.candidate), *tap.energies, tap.place, tap.offset))
+            places.append((*of_candidate(tap.candidate), *tap.all, tap.drift, *tap.energies, tap.place, tap.offset))
     # Sums over the bands of a group so far; T has 64 bits, the low word first.
     bands: list[tuple[int, ...]] = []
     q = v = t = 0
@@ -492,11 +492,17 @@ def cases() -> tuple[Case, ...]:
         _with_mark("drift-fast", "the receiver's clock runs 107 ppm fast", step=65_529),
         _with_mark(
             "drift-slow",
-            "the receiver's clock runs 76 ppm slow; a step of confirm just affords its last thing",
-            start=4300,
-            step=65_541,
+            "the receiver's clock runs 92 ppm slow; a step of confirm just affords its last thing",
+            start=4140,
+            step=65_542,
         ),
         _with_mark("drift-far", "215 ppm, beyond the drifts that are looked for", step=65_522, noise=8000),
+        _with_mark(
+            "just-likely",
+            "a faint mark whose level and energy along the key are just enough",
+            start=3079,
+            amplitudes=(723, 723, 723, 723),
+        ),
         _with_mark(
             "low-bands",
             "only the lower bands are marked: their group says more",
@@ -520,10 +526,14 @@ def cases() -> tuple[Case, ...]:
         ),
         Case(
             "loop",
-            "a hard host: noise that repeats with the pattern's period, all bits alike",
-            eight,
+            "a hard host: noise that repeats with the pattern's period, other noise over two repetitions of seven; to "
+            "a key without negative signs it is full of marks, two of which agree alike",
+            (*eight[:7], (0, 0, 0, 0)),
             3 * second,
-            (Noise(0, 3 * second, 78, 20_000, REPETITION, REPETITION),),
+            (
+                Noise(0, 3 * second, 78, 20_000, REPETITION, REPETITION),
+                Noise(0, 3 * second, 79, 32_000, 7 * REPETITION, 2 * REPETITION),
+            ),
             early=True,
             threshold_q8=256,
         ),

@@ -160,15 +160,12 @@ static bool work(airmark_t *detector, airmark_detection_t *detection)
         detector->step = (uint8_t)(step + 1u);
     }
     if (step < AM_TEMPLATE_STEPS) {
-        const am_result_t result = airmark_template(detector, step);
-        if (result == AM_REFUSED) {
+        if (!airmark_template(detector, step)) {
             leave_queue(detector);
         }
-        if (result != AM_PASSED) {
-            return false;
-        }
+        return false;
     }
-    if (!airmark_confirm(detector, step + 1u == AM_TEMPLATE_STEPS)) {
+    if (!airmark_confirm(detector, step == AM_TEMPLATE_STEPS)) {
         return false;
     }
     const int32_t score = score_of_place(detector);

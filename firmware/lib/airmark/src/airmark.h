@@ -58,7 +58,7 @@ extern "C" {
 #endif
 
 #define AIRMARK_VERSION "0.1.0"
-#define AIRMARK_NUMERIC_VERSION 2
+#define AIRMARK_NUMERIC_VERSION 3
 
 #ifndef AIRMARK_MAX_KEYS
 #define AIRMARK_MAX_KEYS 1
@@ -226,6 +226,7 @@ typedef struct {
         struct {
             int32_t curves[2][AIRMARK_DRIFTS];
             uint32_t energies[4];
+            uint32_t group; /* whose curve tells the drift: 0, the lower bands, or 1, all */
         } search;
         struct {
             int8_t before[4]; /* kernels read words that begin before the first number */

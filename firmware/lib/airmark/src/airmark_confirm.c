@@ -5,13 +5,13 @@ enum {
     ROWS_TOGETHER = 8,
     WORDS = 16,
     /* What things cost, SPEC.md, 8.3: about 20 instructions of a Cortex-M4 each. */
-    PLACE_COST = 255,
     ROWS_COST = 49,
     ROW_COST = 13,
     PAIR_COST = 9,
     TURNED_PAIR_COST = 17,
     STATISTICS_ROW_COST = 11, /* and 27/256 of the square of its numbers */
-    STEP_COST = 1430,
+    SCORE_COST = 215,
+    STEP_COST = 1450,
     NARROW_COST = 30 /* left of a step at 8 kHz */
 };
 
@@ -68,10 +68,10 @@ static inline uint32_t count_apart(const uint32_t x[WORDS], const uint32_t y[WOR
     return am_ones_of_planes(planes);
 }
 
-/* Whether a turn is too far from the next quarter turn to be taken for it: 28 degrees. */
+/* Whether a turn is too far from the next quarter turn to be taken for it: 22.5 degrees. */
 static inline bool is_turned(uint32_t index)
 {
-    return ((index + 40u) & 127u) > 80u;
+    return ((index + 32u) & 127u) > 64u;
 }
 
 /*
@@ -297,7 +297,6 @@ bool airmark_confirm(airmark_t *detector, bool begin)
     const bool narrow = detector->config.rate == 8000u;
     uint32_t cost = narrow ? NARROW_COST : 0u;
     if (begin) {
-        cost += PLACE_COST;
         detector->pair_band = 0;
         (void)stop_at(detector, 0, 1, 0);
         for (uint32_t group = 0; group < 2; group++) {
@@ -308,6 +307,9 @@ bool airmark_confirm(airmark_t *detector, bool begin)
     }
     for (;;) {
         const uint32_t b = detector->pair_band;
+        if (b == (narrow ? (uint32_t)AM_LOW_BANDS : (uint32_t)AIRMARK_BANDS)) {
+            return spend(&cost, SCORE_COST);
+        }
         if (detector->pair_x < repetitions) {
             if (!take_pairs(detector, b, repetitions, &cost)) {
                 return false;
@@ -319,8 +321,5 @@ bool airmark_confirm(airmark_t *detector, bool begin)
         }
         detector->pair_band = (uint8_t)(b + 1u);
         (void)stop_at(detector, 0, 1, 0);
-        if (b + 1u == (narrow ? (uint32_t)AM_LOW_BANDS : (uint32_t)AIRMARK_BANDS)) {
-            return true;
-        }
     }
 }

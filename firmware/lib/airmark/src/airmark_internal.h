@@ -43,7 +43,7 @@ enum {
     AM_LOW_BANDS = 2,
     AM_WHOLE = 0,
     AM_HALF = 1,
-    AM_TEMPLATE_STEPS = 8, /* the last one goes on to confirm */
+    AM_TEMPLATE_STEPS = 8,
     AM_LOW_HANDICAP_Q8 = 77,
     AM_HALF_HANDICAP_Q8 = 102
 };
@@ -114,9 +114,11 @@ enum {
 #if defined(__GNUC__)
 #define AM_NOT_INLINE __attribute__((noinline))
 #define AM_SELDOM __attribute__((noinline, cold))
+#define AM_OFTEN __attribute__((noinline, hot)) /* fast, though only what is small calls it */
 #else
 #define AM_NOT_INLINE
 #define AM_SELDOM
+#define AM_OFTEN
 #endif
 
 /* Keeps a constant in a register: as an immediate operand it would rule out a shifted one beside it. */
@@ -632,10 +634,9 @@ uint32_t airmark_frames_transform(uint32_t work[256]);
 AM_SELDOM void airmark_screen_reset(airmark_t *detector);
 void airmark_screen(airmark_t *detector);
 
-typedef enum { AM_GO_ON, AM_REFUSED, AM_PASSED } am_result_t;
-
-/* template and confirm: one step of the work on the first candidate; confirm is true when done. */
-am_result_t airmark_template(airmark_t *detector, uint32_t step);
+/* template and confirm: one step of the work on the first candidate; template is false where it is refused, confirm true
+ * when done. */
+AM_SELDOM bool airmark_template(airmark_t *detector, uint32_t step);
 bool airmark_confirm(airmark_t *detector, bool begin);
 
 /* statistic: the score of a group of bands, Q8. */

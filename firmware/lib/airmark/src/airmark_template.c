@@ -2,12 +2,10 @@
 #include "airmark_internal.h"
 
 enum {
-    WHOLE_LEAST_Q8 = 1088,
-    HALF_LEAST_Q8 = 1152,
+    LEAST_Q8 = 2176, /* of the energy along the key and the screen's level together */
     LOW_DRIFT_HANDICAP_Q8 = 400,
-    SEARCH_STEPS = 4,
-    PLACE_CHAINS = 4,
-    PARTS_A_STEP = 5,
+    SEARCH_STEPS = 4, /* until a candidate is refused or not */
+    PLACE_BANDS = 3,
     MAX_GROUPS = 8, /* of four repetitions, in a whole mark */
     ZERO_DRIFT = AIRMARK_DRIFTS / 2,
     DRIFT_STEP_Q4 = 400
@@ -214,8 +212,8 @@ static uint32_t energy_of_words(const uint32_t (*words)[4], uint32_t w, uint32_t
 }
 
 /* 7.4: the energy of a part at one drift, in quarter turns. frame, column: as in chain_sums. */
-static uint32_t chain_energy(const airmark_t *detector, uint32_t frame, uint32_t b, uint32_t column,
-                             uint32_t repetitions, int32_t drift_ppm_q4)
+static AM_OFTEN uint32_t chain_energy(const airmark_t *detector, uint32_t frame, uint32_t b, uint32_t column,
+                                      uint32_t repetitions, int32_t drift_ppm_q4)
 {
     const uint32_t *const lanes = am_lanes(detector, b);
     uint32_t words[AIRMARK_REPETITIONS][4];
@@ -257,8 +255,28 @@ static int32_t peak_between(int32_t left, int32_t middle, int32_t right, int32_t
     return bend > 0 ? am_clamp(unit / 2 * (right - left) / bend, -unit, unit) : 0;
 }
 
-/* 7.3: the drift, or refusal. */
-static AM_SELDOM am_result_t find_drift(airmark_t *detector)
+/* Where a curve is highest, the first of several. */
+static AM_SELDOM uint32_t highest_of(const int32_t *curve)
+{
+    uint32_t best = 0;
+    for (uint32_t k = 1; k < AIRMARK_DRIFTS; k++) {
+        best = curve[k] > curve[best] ? k : best;
+    }
+    return best;
+}
+
+/* 7.3: the drift of the curve that tells it. */
+static AM_SELDOM void find_drift(airmark_t *detector)
+{
+    const int32_t *const curve = detector->scratch.search.curves[detector->scratch.search.group];
+    const uint32_t best = highest_of(curve);
+    const uint32_t k = best < 1u ? 1u : best > AIRMARK_DRIFTS - 2u ? AIRMARK_DRIFTS - 2u : best;
+    detector->drift_ppm_q4 = (int16_t)(DRIFT_STEP_Q4 * ((int32_t)k - ZERO_DRIFT) +
+                                       peak_between(curve[k - 1u], curve[k], curve[k + 1u], DRIFT_STEP_Q4));
+}
+
+/* 7.3: whether the candidate is worth confirming, and which curve tells its drift. */
+static AM_SELDOM bool is_likely(airmark_t *detector)
 {
     /* SPEC.md's M and C: by used bins (16 kHz, 8 kHz), span, group (low, all). */
     static const uint16_t mean[2][2][2] = {{{3680, 7392}, {1840, 3696}}, {{3168, 3168}, {1584, 1584}}};
@@ -266,35 +284,19 @@ static AM_SELDOM am_result_t find_drift(airmark_t *detector)
     const uint32_t narrow = detector->config.rate == 8000u ? 1u : 0u;
     const uint32_t half = detector->queue[0].half;
     int32_t z[2];
-    uint32_t best[2];
     for (uint32_t group = 0; group < 2; group++) {
         const int32_t *const curve = detector->scratch.search.curves[group];
-        best[group] = 0;
-        for (uint32_t k = 1; k < AIRMARK_DRIFTS; k++) {
-            best[group] = curve[k] > curve[best[group]] ? k : best[group];
-        }
-        const int32_t over = curve[best[group]] - mean[narrow][half][group];
+        const int32_t over = curve[highest_of(curve)] - mean[narrow][half][group];
         z[group] = over <= 0 ? 0 : (int32_t)((uint64_t)(uint32_t)over * scale[narrow][half][group] >> 16);
     }
-    const uint32_t group = z[0] - LOW_DRIFT_HANDICAP_Q8 > z[1] ? 0u : 1u;
+    detector->scratch.search.group = z[0] - LOW_DRIFT_HANDICAP_Q8 > z[1] ? 0u : 1u;
     z[0] -= AM_LOW_HANDICAP_Q8;
     const int32_t highest = z[0] > z[1] ? z[0] : z[1];
     AM_TAP_CANDIDATE(detector, AM_TAP_DRIFT, &detector->queue[0]);
     AM_TAP_EACH(detector, AM_TAP_DRIFT, detector->scratch.search.curves[1], AIRMARK_DRIFTS, 1);
     AM_TAP_EACH(detector, AM_TAP_DRIFT, detector->scratch.search.curves[0], AIRMARK_DRIFTS, 1);
     AM_TAP(detector, AM_TAP_DRIFT, highest);
-    if (highest < (half != 0 ? HALF_LEAST_Q8 : WHOLE_LEAST_Q8)) {
-        AM_TAP(detector, AM_TAP_DRIFT, 0);
-        AM_TAP(detector, AM_TAP_DRIFT, 0);
-        return AM_REFUSED;
-    }
-    const int32_t *const curve = detector->scratch.search.curves[group];
-    const uint32_t k = best[group] < 1u ? 1u : best[group] > AIRMARK_DRIFTS - 2u ? AIRMARK_DRIFTS - 2u : best[group];
-    detector->drift_ppm_q4 = (int16_t)(DRIFT_STEP_Q4 * ((int32_t)k - ZERO_DRIFT) +
-                                       peak_between(curve[k - 1u], curve[k], curve[k + 1u], DRIFT_STEP_Q4));
-    AM_TAP(detector, AM_TAP_DRIFT, 1);
-    AM_TAP(detector, AM_TAP_DRIFT, detector->drift_ppm_q4);
-    return AM_GO_ON;
+    return highest + (int32_t)detector->queue[0].level >= LEAST_Q8;
 }
 
 /* 7.4: the place, from the energies of the chains. */
@@ -308,47 +310,59 @@ static AM_SELDOM void find_place(airmark_t *detector)
     detector->offset = (int16_t)(i == 1u ? am_clamp(peak_between(-first, 0, second, 256), -128, 128) : 0);
     detector->place = detector->queue[0].frame - 1u + i;
     AM_TAP_CANDIDATE(detector, AM_TAP_PLACE, &detector->queue[0]);
-    AM_TAP_EACH(detector, AM_TAP_PLACE, energies, PLACE_CHAINS, 1);
+    AM_TAP_EACH(detector, AM_TAP_PLACE, detector->scratch.search.curves[1], AIRMARK_DRIFTS, 1);
+    AM_TAP(detector, AM_TAP_PLACE, detector->drift_ppm_q4);
+    AM_TAP_EACH(detector, AM_TAP_PLACE, energies, 4, 1);
     AM_TAP(detector, AM_TAP_PLACE, detector->place);
     AM_TAP(detector, AM_TAP_PLACE, detector->offset);
 }
 
-am_result_t airmark_template(airmark_t *detector, uint32_t step)
+/* 7.2: a band of a chain, whose first frame is `frame`, into the curves. */
+static AM_OFTEN void search_band(airmark_t *detector, uint32_t frame, uint32_t b)
 {
     const airmark_place_t *const candidate = &detector->queue[0];
-    const airmark_key_t *const key = &detector->config.keys[candidate->key];
+    const uint32_t groups = candidate->half != 0 ? MAX_GROUPS / 2 : MAX_GROUPS;
+    sums_t sums;
+    chain_sums(detector, frame, b, detector->config.keys[candidate->key].columns[b], groups, &sums);
+    add_curves(detector, b, groups, &sums);
+}
+
+bool airmark_template(airmark_t *detector, uint32_t step)
+{
+    const airmark_place_t *const candidate = &detector->queue[0];
     const uint32_t repetitions = candidate->half != 0 ? AIRMARK_REPETITIONS / 2 : AIRMARK_REPETITIONS;
     if (step == 0) {
-        for (uint32_t k = 0; k < AIRMARK_DRIFTS; k++) {
-            detector->scratch.search.curves[0][k] = detector->scratch.search.curves[1][k] = 0;
-        }
-        for (uint32_t i = 0; i < PLACE_CHAINS; i++) {
-            detector->scratch.search.energies[i] = 0;
-        }
+        memset(&detector->scratch.search, 0, sizeof detector->scratch.search);
     }
     if (step < SEARCH_STEPS) {
         /* Two bands of one of the chains in the blocks' middle, of the frames n + 1 and n + 2. */
         const uint32_t frame = candidate->frame + 1u + step / 2u;
         const uint32_t first = 2u * (step & 1u);
-        for (uint32_t b = first; b < first + 2u; b++) {
-            sums_t sums;
-            chain_sums(detector, frame, b, key->columns[b], repetitions / 4u, &sums);
-            add_curves(detector, b, repetitions / 4u, &sums);
+        search_band(detector, frame, first);
+        search_band(detector, frame, first + 1u);
+        if (step + 1u < SEARCH_STEPS) {
+            return true;
         }
-        return step + 1u < SEARCH_STEPS ? AM_GO_ON : find_drift(detector);
+        const bool likely = is_likely(detector);
+        if (likely) {
+            find_drift(detector);
+        }
+        AM_TAP(detector, AM_TAP_DRIFT, likely ? 1 : 0);
+        AM_TAP(detector, AM_TAP_DRIFT, likely ? detector->drift_ppm_q4 : 0);
+        return likely;
     }
-    /* The chains of the frames n - 1, n, n + 3 and n + 4, a band at a time. */
-    const uint32_t first = PARTS_A_STEP * (step - SEARCH_STEPS);
-    for (uint32_t part = first; part < first + PARTS_A_STEP && part < PLACE_CHAINS * AIRMARK_BANDS; part++) {
-        const uint32_t i = part / AIRMARK_BANDS;
-        const uint32_t b = part % AIRMARK_BANDS;
-        const uint32_t frame = candidate->frame - 1u + i + (i < 2u ? 0u : 2u);
+    /* One of the chains of the frames n - 1, n, n + 3 and n + 4 for the place; and for the drift a band of n or n + 3. */
+    const uint32_t i = step - SEARCH_STEPS;
+    const uint32_t frame = candidate->frame - 1u + i + (i < 2u ? 0u : 2u);
+    for (uint32_t b = 0; b < PLACE_BANDS; b++) {
         detector->scratch.search.energies[i] +=
-            chain_energy(detector, frame, b, key->columns[b], repetitions, detector->drift_ppm_q4);
+            chain_energy(detector, frame, b, detector->config.keys[candidate->key].columns[b], repetitions,
+                         detector->drift_ppm_q4);
     }
-    if (step + 1u < AM_TEMPLATE_STEPS) {
-        return AM_GO_ON;
+    search_band(detector, candidate->frame + (i < 2u ? 0u : 3u), AM_LOW_BANDS + (i & 1u));
+    if (step + 1u == AM_TEMPLATE_STEPS) {
+        find_drift(detector);
+        find_place(detector);
     }
-    find_place(detector);
-    return AM_PASSED;
+    return true;
 }

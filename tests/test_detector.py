@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.signal import firwin
+from scipy.stats import norm, poisson
 
 from airmark import channel, keysearch, statistic, thresholds
 from airmark.assets import data_path
@@ -584,9 +585,23 @@ def test_the_default_is_one_a_year_all_keys_together(engine: str):
 
 
 def test_engines_that_are_alike_bit_by_bit_have_one_threshold():
-    rates = {engine: thresholds.looks_a_day(engine) for engine in ("full", "float", "fixed", "c")}
-    assert rates["full"] == rates["float"] == thresholds.looks_a_day() == thresholds.LOOKS_A_DAY
-    assert rates["fixed"] == rates["c"] == thresholds.LOOKS_A_DAY_C
+    for per_day in (1 / 365.25, 1.0, 50.0):
+        engines = ("full", "float", "fixed", "c")
+        full, floating, fixed, c = (thresholds.threshold(per_day, 3, engine) for engine in engines)
+        assert full == floating == thresholds.threshold(per_day, 3)
+        assert full == pytest.approx(norm.isf(per_day / 3 / thresholds.LOOKS_A_DAY))
+        assert fixed == c < full
+        assert thresholds.per_day(c, 3, "c") == pytest.approx(per_day)
+
+
+def test_integer_engines_expect_what_was_heard():
+    """LET_THROUGH_C against the counts that it was fitted to, in 423.28 days."""
+    days = 423.28
+    counts = {4.0: 28_960, 4.5: 7023, 5.0: 1124, 5.25: 399, 5.5: 117, 5.75: 33, 6.0: 14, 6.25: 3}
+    for score, heard in counts.items():
+        low, high = poisson.interval(0.99, days * thresholds.per_day(score, engine="c"))
+        assert low <= heard <= high, score
+    assert thresholds.threshold(1e4, engine="c") == thresholds.LEAST_C
 
 
 # The first stages

@@ -48,13 +48,13 @@
 #define KEYS (sizeof airmark_keys / sizeof airmark_keys[0])
 #ifndef HEADSET_THRESHOLD_Q8
 #define HEADSET_THRESHOLD_Q8 \
-    (KEYS <= 1    ? 1376 \
-     : KEYS <= 2  ? 1408 \
-     : KEYS <= 4  ? 1439 \
-     : KEYS <= 8  ? 1469 \
-     : KEYS <= 16 ? 1499 \
-     : KEYS <= 64 ? 1557 \
-                  : 1613)
+    (KEYS <= 1    ? 1344 \
+     : KEYS <= 2  ? 1384 \
+     : KEYS <= 4  ? 1422 \
+     : KEYS <= 8  ? 1458 \
+     : KEYS <= 16 ? 1493 \
+     : KEYS <= 64 ? 1559 \
+                  : 1621)
 #endif
 #define AWAKE (2u * RATE)
 #define WAITING 4u           /* words that may wait for their answer; of more the oldest wakes */

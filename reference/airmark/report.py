@@ -484,12 +484,12 @@ def _null_text(plan: Plan, table: Table) -> list[str]:
     nulls, out = table["null"], []
     if nulls["unmarked"] is None:
         return ["Not measured in this run (`--null-keys 0`)."]
-    looks = thresholds.looks_a_day(plan.engines[0])
     out.append(
         "On unmarked sound the score is taken to be standard normal at every look, and the number of independent looks "
-        f"a day and key to be {looks:.2g}; that sets the thresholds. The fit below is this run's own: "
-        "the same tail, its one figure fitted to this run's events. Keys on the same recording are not independent, so "
-        "intervals are bootstrapped over recordings."
+        f"a day and key to be {thresholds.LOOKS_A_DAY:.2g}, of which the integer engines refuse the more, the lower "
+        "the score is; that sets the thresholds. The fit below is this run's own: the normal tail, its one figure "
+        "fitted to this run's events. Keys on the same recording are not independent, so intervals are bootstrapped "
+        "over recordings."
     )
     for title, one in (("Unmarked sound", nulls["unmarked"]), ("Sound with other keys' marks", nulls["other_keys"])):
         if one is None:

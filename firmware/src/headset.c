@@ -153,6 +153,9 @@ static void hear_word(void)
         field(" reported=", word.reported);
         end_line();
         if (words == WAITING) {
+            answer_all(); /* what can be told by now must not be thrown out */
+        }
+        if (words == WAITING) {
             wake(&waiting[0], true);
             words--;
             for (uint32_t i = 0; i < words; i++) {

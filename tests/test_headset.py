@@ -294,6 +294,11 @@ def test_the_threshold_is_one_false_alarm_a_day_for_the_keys_there_are():
     assert int(rows[0][1]) == THRESHOLD
 
 
+def test_the_lines_that_the_program_shows_have_that_threshold():
+    shown = re.findall(r"^ \*     headset .* threshold=(\S+) ", PROGRAM.read_text("utf-8"), re.MULTILINE)
+    assert shown == [f"{THRESHOLD / 256:.3f}"]
+
+
 @pytest.mark.parametrize("macro", ["HEADSET_WAIT=-5", "HEADSET_WAIT=5000000000"])
 def test_a_wait_that_is_none_does_not_compile(macro: str):
     with pytest.raises(NotRunError, match="HEADSET_WAIT is a number of samples, 0 to 4294967295"):

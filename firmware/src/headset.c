@@ -12,7 +12,7 @@
  *
  * Output, lines of a word and fields; numbers are samples:
  *
- *     headset airmark=0.1.0 rate=16000 keys=1 threshold=5.328 wait=8000
+ *     headset airmark=0.1.0 rate=16000 keys=1 threshold=5.250 wait=8000
  *     mark sample=32741 key=0 early=1 heard=53419       heard: what had been heard then, and so with answers
  *     word start=48000 end=57600 reported=57600
  *     suppress start=48000 mark=32741 heard=57600       the answer for that word; or

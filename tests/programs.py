@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -27,18 +28,19 @@ def demo_key() -> Key:
 
 def scripted_with(program: Path, folder: Path, *macros: str) -> Scripted:
     """What runs the program here and gives what it writes: arrays are blocks of sound, numbers are samples lost."""
-    built = folder / program.stem
+    own = Path(tempfile.mkdtemp(dir=folder))
+    built = own / program.stem
     sources = [program, Path(__file__).parent / "detector/scripted.c", *sorted(LIBRARY.glob("*.c"))]
     options = ("-std=c99", "-O1", "-g", "-fsanitize=undefined", "-fno-sanitize-recover", f"-I{LIBRARY}", f"-I{PORT}")
     run(["gcc", *options, *STRICT, *(f"-D{macro}" for macro in macros), *sources, "-o", built])
 
     def said(parts: Sequence[Pcm | int]) -> str:
-        with (folder / "input").open("wb") as file:
+        with (own / "input").open("wb") as file:
             for part in parts:
                 if isinstance(part, int):
                     file.write(struct.pack("<2I", 1, part))
                 else:
                     file.write(struct.pack("<2I", 0, len(part)) + part.tobytes())
-        return run([built], cwd=folder, timeout=60)
+        return run([built], cwd=own, timeout=60)
 
     return said

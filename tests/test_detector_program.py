@@ -295,6 +295,12 @@ def scripted(tmp_path_factory: pytest.TempPathFactory) -> Scripted:
     return scripted_with(tmp_path_factory.mktemp("scripted"), 'DETECTOR_KEYS="demo_key.h"')
 
 
+def test_programs_of_one_folder_are_kept_apart(tmp_path: Path):
+    keys = 'DETECTOR_KEYS="demo_key.h"'
+    first, second = scripted_with(tmp_path, keys), scripted_with(tmp_path, keys, "DETECTOR_THRESHOLD_Q8=2048")
+    assert (first([])[0], second([])[0].split()[-1]) == (title(), "threshold=8.000")
+
+
 def music() -> tuple[Pcm, list[int]]:
     (found,) = (sound for name, sound in sounds().items() if name == "vibeace_0, marked")
     return found

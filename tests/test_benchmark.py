@@ -262,7 +262,36 @@ def test_null_measures_and_draws(tmp_path, capsys):
     assert main([*command, "--jobs", "2"]) == 0
     assert f"{looks['value']:.3g}" in capsys.readouterr().out
     assert main([*command, "--out", str(out)]) == 2
-    assert "null.png: exists already" in capsys.readouterr().err
+    assert f"{out}: has something in it" in capsys.readouterr().err
+    assert main([*command, "--out", str(out), "--force"]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["null.json", "null.png"]
+
+
+def test_null_keeps_its_table_where_no_event_can_be_fitted(tmp_path, capsys):
+    write(tmp_path / "sound/noise.wav", 8)
+    command = ["benchmark", "null", "--audio", str(tmp_path / "sound"), "--keys", "1", "--fit-from", "6", "--no-hosts"]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 0
+    assert "no event from a score of 6 on, so no fit" in capsys.readouterr().out
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["null.json"]
+    result = json.loads((tmp_path / "out/null.json").read_text())
+    assert not {"levels", "looks_a_day"} & set(result)
+    (recording,) = result["recordings"]
+    assert (recording["name"], recording["seconds"]) == ("sound/noise.wav", 8)
+    assert result["key_hours"] == pytest.approx(8 / 3600)
+
+
+def test_null_refuses_a_folder_below_a_file_before_it_listens(tmp_path, capsys, monkeypatch):
+    def listened(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(null, "keys_with_symmetries", listened)
+    (tmp_path / "k.json").write_text("{}")
+    out = tmp_path / "k.json/y"
+    assert main(["benchmark", "null", "--out", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert f"{out}: cannot write there" in error
+    assert error.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["k.json"]
 
 
 def test_null_of_the_engine_in_c_is_the_integer_models(tmp_path, capsys, monkeypatch):

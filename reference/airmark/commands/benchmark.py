@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from airmark.keys import Key
     from airmark.null import Event, Fit, Heard
 
-PICTURE = "null.png"
-TABLE = "null.json"
+NULL = "null"
+"""Stem of the files, and default name of the folder, of the false alarms."""
 PROFILES = "profile-search"
 """Stem of the files, and default name of the folder, of the parameter search."""
 PROFILE_TRIALS = 12
@@ -63,8 +63,8 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     null.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at a time, default 1")
     null.add_argument("--no-hosts", action="store_true", help="leave out the sounds that repeat themselves")
     null.add_argument("--json", action="store_true", help="print the result as JSON")
-    null.add_argument("--out", type=Path, metavar="DIR", help=f"write {PICTURE} and {TABLE} there")
-    null.add_argument("--force", action="store_true", help="overwrite them")
+    null.add_argument("--out", type=Path, metavar="DIR", help=f"write {NULL}.json and {NULL}.png into that new folder")
+    null.add_argument("--force", action="store_true", help="write into a folder that has something in it")
     null.set_defaults(run=run_null)
 
     profiles = which.add_parser(
@@ -160,12 +160,11 @@ def run_null(args: argparse.Namespace) -> int:
     if not args.audio and args.no_hosts:
         raise AirmarkError("nothing to listen to: give --audio DIR, or leave out --no-hosts")
     check_built(args.engine)
-    _check_free(args.out, args.force)
     units = null.recordings(args.audio) if args.audio else []
     started = time.process_time()
     heard: list[Heard] = []
     hosts: list[dict[str, Any]] = []
-    with common.bar() as progress:
+    with _kept(args.out, NULL, args.force) as keep, common.bar() as progress:
         task = progress.add_task("searching for keys", total=None)
         keys = null.keys_with_symmetries(args.keys, args.seed)
         progress.update(task, description="listening", total=len(units))
@@ -176,10 +175,9 @@ def run_null(args: argparse.Namespace) -> int:
             for name in names:
                 hosts.append(null.hear_host(name, keys, args.engine))
                 progress.advance(task)
-    result = _result(args, keys, heard, hosts) | {"cpu_s": time.process_time() - started}
-    if args.out is not None:
-        args.out.mkdir(parents=True, exist_ok=True)
-        _write(args.out, result, _fit(heard, len(keys), args.fit_from, args.engine) if heard else None)
+        fit = _fit(heard, len(keys), args.fit_from, args.engine)
+        result = _result(args, keys, heard, hosts, fit) | {"cpu_s": time.process_time() - started}
+        keep(result, lambda path: _picture(result, fit, path) if fit else None)
     if args.json:
         print(json.dumps(result, indent=1))
     else:
@@ -373,31 +371,28 @@ def _told_where(folder: Path) -> Iterator[None]:
         raise AirmarkError(f"{folder}: cannot write the result: {error.strerror or error}") from None
 
 
-def _check_free(folder: Path | None, force: bool) -> None:
-    if folder is None:
-        return
-    if folder.exists() and not folder.is_dir():
-        raise AirmarkError(f"{folder}: is no folder; name another")
-    for name in (PICTURE, TABLE):
-        if (folder / name).exists() and not force:
-            raise AirmarkError(f"{folder / name}: exists already; name another folder, or overwrite it with --force")
-
-
 def _highest(events: Sequence[Event]) -> float | None:
     return max((event.score for event in events), default=None)
 
 
-def _fit(heard: Sequence[Heard], keys: int, fitted_from: float, engine: str) -> Fit:
+def _fit(heard: Sequence[Heard], keys: int, fitted_from: float, engine: str) -> Fit | None:
+    """None where no event scores so much."""
     from airmark import null
 
-    days = [one.seconds / 86400 * keys for one in heard]
-    return null.fit([[event.score for event in one.events[engine]] for one in heard], days, fitted_from)
+    scores = [[event.score for event in one.events[engine]] for one in heard]
+    if not any(score >= fitted_from for each in scores for score in each):
+        return None
+    return null.fit(scores, [one.seconds / 86400 * keys for one in heard], fitted_from)
 
 
 def _result(
-    args: argparse.Namespace, keys: Sequence[Key], heard: Sequence[Heard], hosts: list[dict[str, Any]]
+    args: argparse.Namespace,
+    keys: Sequence[Key],
+    heard: Sequence[Heard],
+    hosts: list[dict[str, Any]],
+    fit: Fit | None,
 ) -> dict[str, Any]:
-    """Everything as JSON."""
+    """Everything as JSON; without recordings, or a fit, what there is."""
     from airmark import null, thresholds
 
     seconds_a_frame = keys[0].profile.hop / keys[0].profile.rate
@@ -415,43 +410,47 @@ def _result(
         "broken": [text for one in heard for text in one.broken],
         "hosts": hosts,
     }
-    if not heard:
-        return result
-    fit = _fit(heard, len(keys), args.fit_from, args.engine)
-    others = null.heard_by(args.engine)[1:]
-    counts = [
-        {f"{other}_events": sum(event.score >= z for one in heard for event in one.events[other]) for other in others}
-        for z in null.THRESHOLDS
-    ]
-    return result | {
-        "looks_a_day": {"fitted_from": fit.fitted_from, "value": fit.looks_a_day, "low": fit.low, "high": fit.high},
-        "levels": [level._asdict() | count for level, count in zip(fit.levels, counts, strict=True)],
-        "recordings": [
-            {
-                "name": one.name,
-                "seconds": one.seconds,
-                "events_from_fit": sum(e.score >= fit.fitted_from for e in one.events[most]),
-                "highest": {engine: _highest(events) for engine, events in one.events.items()},
-            }
-            for one in heard
-        ],
-        "highest_events": [
-            {"score": e.score, "recording": name, "time_s": e.place * seconds_a_frame, "key": e.key}
-            for e, name in highest
-        ],
-    }
+    if heard:
+        result |= {
+            "fit_from": args.fit_from,
+            "recordings": [
+                {
+                    "name": one.name,
+                    "seconds": one.seconds,
+                    "events_from_fit": sum(e.score >= args.fit_from for e in one.events[most]),
+                    "highest": {engine: _highest(events) for engine, events in one.events.items()},
+                }
+                for one in heard
+            ],
+            "highest_events": [
+                {"score": e.score, "recording": name, "time_s": e.place * seconds_a_frame, "key": e.key}
+                for e, name in highest
+            ],
+        }
+    if fit:
+        others = null.heard_by(args.engine)[1:]
+        counts = [
+            {f"{other}_events": sum(e.score >= z for one in heard for e in one.events[other]) for other in others}
+            for z in null.THRESHOLDS
+        ]
+        result |= {
+            "looks_a_day": {"fitted_from": fit.fitted_from, "value": fit.looks_a_day, "low": fit.low, "high": fit.high},
+            "levels": [level._asdict() | count for level, count in zip(fit.levels, counts, strict=True)],
+        }
+    return result
 
 
 def _print(result: dict[str, Any]) -> None:
     from airmark import null
 
     others = null.heard_by(result["engine"])[1:]
-    if "levels" in result:
-        looks = result["looks_a_day"]
+    if "recordings" in result:
         print(
             f"{result['hours']:.2f} h of sound, {result['keys']} keys (seed {result['seed']}): "
             f"{result['key_hours']:.0f} key-hours"
         )
+    if "levels" in result:
+        looks = result["looks_a_day"]
         print(
             f"independent looks a day and key, {result['engine']} engine, fitted from {looks['fitted_from']:g}: "
             f"{looks['value']:.3g} (95 %: {looks['low']:.3g} to {looks['high']:.3g})"
@@ -465,6 +464,9 @@ def _print(result: dict[str, Any]) -> None:
                 f"{row['threshold']:6.2f}{row['events']:8}{row['per_key_day']:11.3g}{row['expected']:10.3g}"
                 f"{row['ratio']:7.2f}{interval:>16}{more}"
             )
+    elif "recordings" in result:
+        print(f"no event from a score of {result['fit_from']:g} on, so no fit: give more keys or more recordings")
+    if "recordings" in result:
         for text in result["broken"]:
             print(f"heard only in part: {text}")
         print("highest events:")
@@ -482,13 +484,8 @@ def _print(result: dict[str, Any]) -> None:
             print(f"{row['host']:40}{told:>24}{over:>32}")
 
 
-def _write(folder: Path, result: dict[str, Any], fit: Fit | None) -> None:
-    """The table, and the picture where there is a fit."""
-    part = folder / f".{TABLE}.part"
-    part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    part.replace(folder / TABLE)
-    if fit is None:
-        return
+def _picture(result: dict[str, Any], fit: Fit, path: Path) -> None:
+    """Write it."""
     import numpy as np
     from matplotlib.figure import Figure
     from scipy.stats import norm
@@ -512,6 +509,4 @@ def _write(folder: Path, result: dict[str, Any], fit: Fit | None) -> None:
     axes.set(yscale="log", xlabel="threshold (score)", ylabel="false alarms a day and key", xlim=(z[0] - 0.1, 7))
     axes.set_title(f"Sound without a mark: {result['key_hours']:.0f} key-hours, {result['hours']:.2f} h of recordings")
     axes.legend()
-    part = folder / f".{PICTURE}.part"
-    figure.savefig(part, format="png", dpi=130)
-    part.replace(folder / PICTURE)
+    figure.savefig(path, format="png", dpi=130)

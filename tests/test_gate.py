@@ -128,7 +128,7 @@ def test_takes_what_the_detector_in_python_gives(make):
 
 @pytest.mark.parametrize("key", [-1, 256])
 def test_refuses_keys_that_there_are_not(make, key: int):
-    with pytest.raises(AirmarkError, match="a key's index, from 0 to 255, not"):
+    with pytest.raises(AirmarkError, match="a key's index, a whole number from 0 to 255, not"):
         make(GateConfig(RATE, 40_000, keys=[key]))
 
 
@@ -189,8 +189,12 @@ def test_a_mark_that_begins_before_all_that_are_remembered_is_forgotten_itself(m
     [
         (GateConfig(22_050, 0), Status.BAD_RATE),
         (GateConfig(0, 0), Status.BAD_RATE),
+        (GateConfig(-16_000, 0), Status.BAD_RATE),
+        (GateConfig((1 << 32) + RATE, 0), Status.BAD_RATE),
         (GateConfig(RATE, 0, 0), Status.BAD_OVERLAP),
         (GateConfig(RATE, 0, 101), Status.BAD_OVERLAP),
+        (GateConfig(RATE, 0, 256 + 50), Status.BAD_OVERLAP),
+        (GateConfig(RATE, 0, -3), Status.BAD_OVERLAP),
     ],
 )
 def test_refuses_a_wrong_configuration(make, config, status):
@@ -207,6 +211,58 @@ def refused(call: Callable[[], object]) -> Status | None:
     return None
 
 
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda make, one: make(GateConfig(16_000.0, 0)), "a rate, a whole number, not 16000.0"),
+        (lambda make, one: make(GateConfig(RATE, -1)), "a wait, a whole number from 0 to 4294967295, not -1"),
+        (lambda make, one: make(GateConfig(RATE, 1 << 32)), "a wait, .* not 4294967296"),
+        (lambda make, one: make(GateConfig(RATE, 1.5)), "a wait, .* not 1.5"),
+        (lambda make, one: make(GateConfig(RATE, 0, 50.5)), "an overlap in percent, a whole number, not 50.5"),
+        (lambda make, one: make(GateConfig(RATE, 0, keys=[1.5])), "a key's index, .* not 1.5"),
+        (lambda make, one: make(GateConfig(RATE, 0, keys=["1"])), "a key's index, .* not '1'"),
+        (lambda make, one: make(GateConfig(RATE, 0), 0.5), "a sample's number, a whole number, not 0.5"),
+        (lambda make, one: one.reset(0.5), "a sample's number"),
+        (lambda make, one: one.heard(START + 40_000.5), "a sample's number, a whole number, not 140000.5"),
+        (lambda make, one: one.mark(Told(START + 0.5), START + 40_000), "a sample's number"),
+        (lambda make, one: one.mark(Told(START), START + 40_000.0), "a sample's number"),
+        (lambda make, one: one.mark(Told(START, key=300), START + 40_000), "a key's index, .* not 300"),
+        (lambda make, one: one.mark(Told(START, key=-1), START + 40_000), "a key's index, .* not -1"),
+        (lambda make, one: one.mark(Told(START, key=0.0), START + 40_000), "a key's index, .* not 0.0"),
+        (lambda make, one: one.mark(Told(START, 1 << 16), START + 40_000), "a score in 1/256, .* 0 to 65535, not"),
+        (lambda make, one: one.mark(Told(START, 7.5), START + 40_000), "a score in 1/256, .* not 7.5"),
+        (lambda make, one: one.mark(Told(START, 0, 1 << 15), START + 40_000), "a drift in 1/16 ppm, .* not 32768"),
+        (lambda make, one: one.ask(Word(START, START + 9_600.0, START + 9_600)), "a sample's number"),
+        (lambda make, one: one.ask((START, START + 9_600)), "start, end and report, not 2 numbers"),
+    ],
+)
+def test_refuses_what_is_no_number_of_its_own_in_one_line_and_goes_on(make, call, says):
+    one = make(GateConfig(RATE, 8_000))
+    one.mark(Told(START), WORD.end)
+    one.heard(START + 36_000)
+    with pytest.raises(AirmarkError, match=says) as caught:
+        call(make, one)
+    assert type(caught.value) is AirmarkError
+    assert "\n" not in str(caught.value)
+    assert one.ask(WORD) == Answer(Verdict.SUPPRESS, WORD.end, mark=Told(START))
+    one.heard(START + 36_000)
+
+
+def test_a_configuration_keeps_keys_that_are_given_but_once(make):
+    config = GateConfig(RATE, 40_000, keys=(key for key in (1, 2)))
+    for _ in range(2):
+        one = make(config)
+        one.mark(Told(START, key=2), WORD.end)
+        assert one.ask(WORD).verdict is Verdict.SUPPRESS
+
+
+def test_numbers_of_numpy_are_numbers(make):
+    one = make(GateConfig(np.int32(RATE), np.uint8(200), np.uint8(50), np.arange(3)), np.int64(5))
+    one.mark(Told(np.int32(START), np.uint16(1_700), np.int16(-3), np.uint8(2)), np.int64(WORD.end))
+    word = Word(*np.array(WORD, np.int32))
+    assert one.ask(word) == Answer(Verdict.SUPPRESS, WORD.end, mark=Told(START, 1_700, -3, 2))
+
+
 def test_refuses_wrong_calls_and_goes_on(make):
     one = make(GateConfig(RATE, 8_000), first_sample=1_000)
     far = 1 << 63
@@ -214,12 +270,15 @@ def test_refuses_wrong_calls_and_goes_on(make):
     one.heard(START + 36_000)
     for call, status in (
         (lambda: make(GateConfig(RATE, 0), far), Status.BAD_SAMPLE),
+        (lambda: make(GateConfig(RATE, 0), -1), Status.BAD_SAMPLE),
+        (lambda: make(GateConfig(RATE, 0), 1 << 64), Status.BAD_SAMPLE),
         (lambda: one.reset(far), Status.BAD_SAMPLE),
         (lambda: one.heard(far), Status.BAD_SAMPLE),
         (lambda: one.heard(-1), Status.BAD_SAMPLE),
         (lambda: one.heard(START + 35_999), Status.BACKWARDS),
         (lambda: one.mark(Told(START + 9_000), START + 36_000), Status.BACKWARDS),
         (lambda: one.mark(Told(far), START + 36_001), Status.BAD_SAMPLE),
+        (lambda: one.mark(Told(-1), START + 36_001), Status.BAD_SAMPLE),
         (lambda: one.mark(Told(START), far), Status.BAD_SAMPLE),
         (lambda: one.ask(Word(START, START, START)), Status.BAD_WORD),
         (lambda: one.ask(Word(START, START + 2, START + 1)), Status.BAD_WORD),

@@ -15,6 +15,7 @@ is it in Python, ``airmark.native.NativeGate`` that in C; what one refuses the o
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -97,6 +98,18 @@ class GateConfig:
     keys: Iterable[int] = field(default=ALL_KEYS)
     """Keys whose marks suppress."""
 
+    def __post_init__(self) -> None:
+        """Raises AirmarkError for other keys or another wait; a rate or an overlap that is none a gate refuses."""
+        whole = {
+            "rate": _whole(self.rate, "a rate"),
+            "wait": _whole(self.wait, "a wait", 0, (1 << 32) - 1),
+            "overlap_percent": _whole(self.overlap_percent, "an overlap in percent"),
+            # Kept, for a generator gives them but once.
+            "keys": frozenset(_whole(key, "a key's index", 0, 255) for key in self.keys),
+        }
+        for name, value in whole.items():
+            object.__setattr__(self, name, value)
+
 
 class Word(NamedTuple):
     """A word that a wake-word engine heard."""
@@ -124,6 +137,31 @@ def told(detection: Told | Detection) -> Told:
         return detection
     score, drift = round(detection.score * 256), round(detection.drift_ppm * 16)
     return Told(detection.sample, score, drift, detection.key, detection.early)
+
+
+def whole_mark(detection: Told | Detection) -> Told:
+    """The same, with whole numbers only. Raises AirmarkError for what C can't hold, but for the sample's number."""
+    new = told(detection)
+    return Told(
+        whole_sample(new.sample),
+        _whole(new.score_q8, "a score in 1/256", 0, (1 << 16) - 1),
+        _whole(new.drift_ppm_q4, "a drift in 1/16 ppm", -(1 << 15), (1 << 15) - 1),
+        _whole(new.key, "a key's index", 0, 255),
+        bool(new.early),
+    )
+
+
+def whole_word(word: Word) -> Word:
+    """That word. Raises AirmarkError where it is not three whole numbers."""
+    numbers = tuple(word)
+    if len(numbers) != 3:
+        raise AirmarkError(f"the gate takes a word's start, end and report, not {len(numbers)} numbers")
+    return Word(*map(whole_sample, numbers))
+
+
+def whole_sample(number: int) -> int:
+    """That number, of any size. Raises AirmarkError where it is not whole."""
+    return _whole(number, "a sample's number")
 
 
 class Answer(NamedTuple):
@@ -182,29 +220,25 @@ class Gate:
     """The gate in Python."""
 
     def __init__(self, config: GateConfig, first_sample: int = 0) -> None:
-        """For a detector whose first sample is number first_sample. Raises GateError, AirmarkError for other keys."""
+        """For a detector whose first sample is number first_sample. Raises GateError; all calls do, for wrong ones."""
         if config.rate not in RATES:
             raise GateError(Status.BAD_RATE)
         if not 1 <= config.overlap_percent <= 100:
             raise GateError(Status.BAD_OVERLAP)
         self.config, self._keys = config, frozenset(config.keys)
-        for key in self._keys:
-            if not 0 <= key < 256:
-                raise AirmarkError(f"the gate takes a key's index, from 0 to 255, not {key}")
         self._length, self._latest = length(config.rate), latest(config.rate)
         self.reset(first_sample)
 
     def reset(self, first_sample: int) -> None:
         """Forget all marks: the detector begins anew, with that number."""
-        _check(first_sample)
-        self._heard = first_sample
+        (self._heard,) = _checked(whole_sample(first_sample))
         self._forgotten: int | None = None
         self._marks: list[tuple[int, Told]] = []
 
     def mark(self, detection: Told | Detection, heard: int) -> None:
         """A mark was told; heard: number of the next sample then, more than the last one given to ``heard``."""
-        new = told(detection)
-        _check(new.sample, heard)
+        new = whole_mark(detection)
+        _, heard = _checked(new.sample, whole_sample(heard))
         if heard <= self._heard:
             raise GateError(Status.BACKWARDS)
         repetition = _at_rate(REPETITION, self.config.rate)
@@ -220,14 +254,14 @@ class Gate:
 
     def heard(self, heard: int) -> None:
         """All samples before that number were pushed, and all marks that this brought were given."""
-        _check(heard)
+        (heard,) = _checked(whole_sample(heard))
         if heard < self._heard:
             raise GateError(Status.BACKWARDS)
         self._heard = heard
 
     def ask(self, word: Word) -> Answer:
         """The answer for a word."""
-        _check(*word)
+        word = Word(*_checked(*whole_word(word)))
         if not word.start < word.end <= word.reported:
             raise GateError(Status.BAD_WORD)
         need = ceil(needed(word.end - word.start, self._length, self.config.overlap_percent))
@@ -250,6 +284,20 @@ def _at_rate(samples: int, rate: int) -> int:
     return -(-samples * rate // 16_000)
 
 
-def _check(*numbers: int) -> None:
+def _checked(*numbers: int) -> tuple[int, ...]:
     if not all(0 <= number < TOO_LARGE for number in numbers):
         raise GateError(Status.BAD_SAMPLE)
+    return numbers
+
+
+def _whole(value: int, what: str, least: int | None = None, most: int | None = None) -> int:
+    """That number. Raises AirmarkError where it is not whole, or out of a range."""
+    number: int | None
+    within = "" if least is None else f" from {least} to {most}"
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or (least is not None and number < least) or (most is not None and number > most):
+        raise AirmarkError(f"the gate takes {what}, a whole number{within}, not {value!r}") from None
+    return number

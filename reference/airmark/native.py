@@ -16,7 +16,18 @@ import numpy.typing as npt
 
 from airmark.errors import AirmarkError
 from airmark.fixed.detector import RawDetection
-from airmark.gate import Answer, GateConfig, GateError, Status, Told, Verdict, Word, told
+from airmark.gate import (
+    Answer,
+    GateConfig,
+    GateError,
+    Status,
+    Told,
+    Verdict,
+    Word,
+    whole_mark,
+    whole_sample,
+    whole_word,
+)
 
 if TYPE_CHECKING:
     from airmark.detector import Detection
@@ -147,13 +158,13 @@ class NativeGate:
     def __init__(self, config: GateConfig, first_sample: int = 0) -> None:
         """For a detector whose first sample is number first_sample. Raises GateError."""
         own = ffi.new("airmark_gate_config_t *")
-        own.rate = _whole(config.rate, "a rate", 32)
-        own.wait = _whole(config.wait, "a wait", 32)
-        own.overlap_percent = _whole(config.overlap_percent, "percent", 8)
+        own.rate = _held(config.rate, 32)
+        own.wait = config.wait
+        own.overlap_percent = _held(config.overlap_percent, 8)
         for key in config.keys:
-            own.keys[_whole(key, "a key's index", 8) // 32] |= 1 << key % 32
+            own.keys[key // 32] |= 1 << key % 32
         self._state = ffi.new("airmark_gate_t *")
-        _done(lib.airmark_gate_init(self._state, own, _whole(first_sample, "the first sample's number", 64)))
+        _done(lib.airmark_gate_init(self._state, own, _count(first_sample)))
 
     def reset(self, first_sample: int) -> None:
         """Forget all marks: the detector begins anew, with that number."""
@@ -161,7 +172,7 @@ class NativeGate:
 
     def mark(self, detection: Told | Detection, heard: int) -> None:
         """A mark was told; heard: number of the next sample then, more than the last one given to ``heard``."""
-        new = told(detection)
+        new = whole_mark(detection)
         own = ffi.new("airmark_detection_t *", new._asdict() | {"sample": _count(new.sample)})
         _done(lib.airmark_gate_mark(self._state, own, _count(heard)))
 
@@ -171,7 +182,7 @@ class NativeGate:
 
     def ask(self, word: Word) -> Answer:
         """The answer for a word."""
-        own = ffi.new("airmark_gate_word_t *", [_count(number) for number in word])
+        own = ffi.new("airmark_gate_word_t *", [_count(number) for number in whole_word(word)])
         answer = ffi.new("airmark_gate_answer_t *")
         _done(lib.airmark_gate_ask(self._state, own, answer))
         verdict, mark = Verdict(answer.verdict), answer.mark
@@ -185,8 +196,12 @@ class NativeGate:
 
 
 def _count(number: int) -> int:
-    """Held to what 64 bits can say; the rest is for the C code to refuse."""
-    return number if 0 <= number < 1 << 64 else (1 << 64) - 1
+    return _held(whole_sample(number), 64)
+
+
+def _held(number: int, bits: int) -> int:
+    """Held to what so many bits can say, none of which is right where it is not; the C code is to refuse it."""
+    return number if 0 <= number < 1 << bits else (1 << bits) - 1
 
 
 def _done(status: int) -> None:

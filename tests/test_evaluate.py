@@ -268,6 +268,20 @@ def test_an_engine_that_is_not_built_is_refused_before_anything_runs(tmp_path, m
     assert list(Path.cwd().iterdir()) == []
 
 
+@pytest.mark.parametrize("strength", ["foo", "nan", "40"])
+def test_a_strength_that_is_none_is_refused_before_anything_runs(strength, tmp_path, monkeypatch, capsys):
+    def gathered(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(materials, "gather", gathered)
+    monkeypatch.chdir(tmp_path)
+    assert main(["evaluate", "--strength", strength]) == 2
+    error = capsys.readouterr().err
+    assert "strength" in error
+    assert error.count("\n") == 1
+    assert list(Path.cwd().iterdir()) == []
+
+
 def test_materials_with_and_without_a_manifest(tmp_path):
     found = materials.gather(None, None, None, 0.6)
     assert {room.name for room in found.rooms} == {"openair_basement", "openair_livingroom"}

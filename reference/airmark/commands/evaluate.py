@@ -134,6 +134,7 @@ def _check(args: argparse.Namespace) -> None:
     if len(set(args.engine)) < len(args.engine):
         raise AirmarkError("--engine: give each engine once")
     embedder.check_pattern(args.pattern)
+    common.strength(args.strength)
     thresholds.threshold(args.false_alarms_per_day)
     if args.scheduler is not None and args.backend != "dask":
         raise AirmarkError("--scheduler goes with --backend dask")

@@ -96,7 +96,6 @@ static airmark_status_t begin(void)
 int port_main(void)
 {
     airmark_status_t status;
-    uint64_t samples;
     config.early = DETECTOR_EARLY;
     config.threshold_q8 = DETECTOR_THRESHOLD_Q8;
     status = begin();
@@ -116,8 +115,8 @@ int port_main(void)
     field(" keys=", KEYS);
     decimal(" threshold=", config.threshold_q8, 256, 3);
     end_line();
-    samples = stream();
-    field("end samples=", samples);
+    stream();
+    field("end samples=", sound_end);
     field(" lost=", lost);
     field(" dropped=", dropped);
     end_line();

@@ -21,7 +21,8 @@
  *     end samples=96000 lost=0                          only where the sound can end
  *
  * A word that the gate refuses wakes too, after a line that says why. Where the sound ends 1.5 s of silence follow, in which
- * what waits is told. Words that wait even then wake, and the oldest where too many wait, with limited=1.
+ * what waits is told; what ends in it is no word. Words that wait even then wake, and the oldest where too many wait, with
+ * limited=1.
  * The lamp is lit while the headset is awake, two seconds from each wake on.
  *
  * Macros: HEADSET_WAIT, samples after a word's end until it wakes at the latest; HEADSET_EARLY 0: tell whole marks only;
@@ -148,6 +149,9 @@ static void hear_word(void)
 {
     airmark_gate_word_t word;
     while (wake_word(&word)) {
+        if (word.end > sound_end) {
+            continue;
+        }
         field("word start=", word.start);
         field(" end=", word.end);
         field(" reported=", word.reported);
@@ -227,7 +231,6 @@ int port_main(void)
     airmark_gate_config_t gate_config = AIRMARK_GATE_CONFIG(RATE, HEADSET_WAIT);
     const airmark_gate_status_t gate_status = airmark_gate_init(&gate, &gate_config, now);
     airmark_status_t status;
-    uint64_t samples;
     config.early = HEADSET_EARLY;
     config.threshold_q8 = HEADSET_THRESHOLD_Q8;
     status = begin();
@@ -248,9 +251,9 @@ int port_main(void)
     decimal(" threshold=", config.threshold_q8, 256, 3);
     field(" wait=", HEADSET_WAIT);
     end_line();
-    samples = stream();
+    stream();
     look_last();
-    field("end samples=", samples);
+    field("end samples=", sound_end);
     field(" lost=", lost);
     end_line();
     return 0;

@@ -13,8 +13,9 @@
 #define RATE 16000u
 #define PIECE 160u /* samples pushed before their place is given back: 10 ms */
 
-static uint64_t now;  /* number of the next sample; push counts it on */
-static uint64_t lost; /* in all */
+static uint64_t now;                    /* number of the next sample; push counts it on */
+static uint64_t lost;                   /* in all */
+static uint64_t sound_end = UINT64_MAX; /* where the sound ended, once it has: how many samples there were, with those lost */
 
 /* The program's: takes all of the samples, which are the next ones. */
 static void push(const int16_t *samples, uint32_t count);
@@ -47,11 +48,8 @@ static void skip(uint32_t count)
     }
 }
 
-/*
- * Pushes all that the port brings and, where the sound ends, silence until it has decided on all it heard. Returns how many
- * samples came before that silence, with those lost.
- */
-static uint64_t stream(void)
+/* Pushes all that the port brings and, where the sound ends, silence until it has decided on all it heard. */
+static void stream(void)
 {
     for (;;) {
         const int16_t *samples;
@@ -64,9 +62,9 @@ static uint64_t stream(void)
             push(samples, count);
             port_audio_done(count);
         } else {
-            const uint64_t samples_in_all = now;
+            sound_end = now;
             push_silence(AIRMARK_FLUSH_SAMPLES(RATE));
-            return samples_in_all;
+            return;
         }
     }
 }

@@ -15,11 +15,12 @@ from scipy.stats import norm
 from airmark import audio, hardhosts, keysearch, null
 from airmark.assets import data_path
 from airmark.cli import main
-from airmark.detector import Detector, is_built
+from airmark.detector import Detector
 from airmark.embedder import embed
 from airmark.errors import AirmarkError
 from airmark.frames import FrameStage
 from airmark.profile import profile_of_shape
+from tooling import needs_engine
 
 
 @pytest.fixture(scope="module")
@@ -96,10 +97,8 @@ def test_shared_scorer_reports_early_decisions_as_the_detector_does(keys, demo, 
 
 
 @pytest.mark.parametrize("rate", [16_000, 22_050])
-@pytest.mark.parametrize("engine", ["fixed", "c"])
+@pytest.mark.parametrize("engine", ["fixed", pytest.param("c", marks=needs_engine("c"))])
 def test_each_key_listens_alone_to_the_integer_engines(keys, demo, engine, rate):
-    if not is_built(engine):
-        pytest.skip("the c engine is not built")
     sound = embed(demo, 16_000, keys[1], strength=-12.0, judge=False).samples[: 12 * 16_000, 0]
     sound = soxr.resample(sound, 16_000, rate)
     found, samples = null.events(keys[:2], rate, lambda: np.array_split(sound, 7), 3.0, engine)
@@ -294,9 +293,8 @@ def test_null_refuses_a_folder_below_a_file_before_it_listens(tmp_path, capsys, 
     assert [path.name for path in tmp_path.iterdir()] == ["k.json"]
 
 
+@needs_engine("c")
 def test_null_of_the_engine_in_c_is_the_integer_models(tmp_path, capsys, monkeypatch):
-    if not is_built("c"):
-        pytest.skip("the c engine is not built")
     monkeypatch.setattr(hardhosts, "names", lambda: ["white noise"])
     (tmp_path / "sound").mkdir()
     # A mark is an event too; in so little sound there is hardly another.

@@ -34,6 +34,7 @@ from airmark.keys import Key
 from airmark.lags import LagGrid
 from airmark.profile import profile, profile_of_shape
 from memory import growth
+from tooling import needs_engine
 
 RATE = 16_000
 HOP = profile().hop
@@ -477,7 +478,7 @@ def test_the_engine_in_c_may_be_missing(monkeypatch):
         Detector(keys(), RATE, engine="c")
 
 
-@pytest.mark.skipif(not is_built("c"), reason="the c engine is not built")
+@needs_engine("c")
 @pytest.mark.parametrize("rate", [16_000, 22_050])
 def test_the_default_engine_is_c_where_that_takes_the_keys(rate: int):
     detector = Detector(keys()[:1], rate)
@@ -510,7 +511,7 @@ def test_without_the_engine_in_c_the_command_says_so_once(command: str, tmp_path
         assert capsys.readouterr().err == ""
 
 
-@pytest.mark.skipif(not is_built("c"), reason="the c engine is not built")
+@needs_engine("c")
 def test_detect_names_the_engine_and_its_false_alarms(tmp_path: Path, capsys):
     keys()[0].save(tmp_path / "key.json")
     soundfile.write(tmp_path / "sound.wav", np.zeros(RATE // 10), RATE)

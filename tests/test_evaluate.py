@@ -15,10 +15,11 @@ from airmark import evaluate, intervals, materials, report, thresholds
 from airmark.channel import Channel
 from airmark.cli import main
 from airmark.commands import evaluate as command
-from airmark.detector import Detector, is_built
+from airmark.detector import Detector
 from airmark.errors import AirmarkError
 from airmark.evaluate import CONDITIONS, Condition, Made, Plan, Recipe, Trial
 from airmark.null import keys_with_symmetries
+from tooling import needs_engine
 
 CLEAN = Condition("clean", "no channel", 1.0)
 NAMED = {condition.name: condition for condition in CONDITIONS}
@@ -236,7 +237,7 @@ def test_how_much_later_an_engine_decides_than_the_first(keys):
     assert later["p95"] == pytest.approx(np.percentile([20.0, -10.0, 50.0], 95))
 
 
-@pytest.mark.skipif(not is_built("c"), reason="the c engine is not built")
+@needs_engine("c")
 def test_the_command_compares_engines_at_their_own_thresholds(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(evaluate.hardhosts, "names", lambda: ["white noise"])
     monkeypatch.setattr(command, "_has", lambda package: False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -15,6 +14,7 @@ from airmark.cli import main
 from airmark.fixed.detector import key_columns
 from airmark.keys import Key
 from airmark.profile import Profile, profile, profile_of_shape
+from tooling import needs
 
 SOURCES = Path(__file__).parents[1] / "firmware/lib/airmark/src"
 PROGRAM = """
@@ -53,7 +53,7 @@ def compiled(folder: Path, *options: str) -> list[int]:
     return [int(line) for line in out.stdout.split()]
 
 
-@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+@needs("cc", extras="test")
 @pytest.mark.parametrize("count", [1, 3])
 def test_the_header_compiles_and_has_the_words(count: int, tmp_path: Path):
     paths = files(tmp_path, count)
@@ -66,7 +66,7 @@ def test_the_header_compiles_and_has_the_words(count: int, tmp_path: Path):
         assert "AIRMARK_MAX_KEYS=3 or more" in caught.value.stderr
 
 
-@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+@needs("cc", extras="test")
 @pytest.mark.parametrize("changed", ["AIRMARK_REPETITIONS 32", "AIRMARK_BANDS 4"])
 def test_a_library_for_other_keys_is_refused(changed: str, tmp_path: Path):
     assert export(*files(tmp_path, 1), tmp_path / "keys.h") == 0

@@ -21,6 +21,7 @@ from airmark.fixed.tables import RING, rate_of
 from airmark.gate import Answer, Gate, GateConfig, GateError, Status, Told, Verdict, Word
 from airmark.keys import Key
 from airmark.profile import profile
+from tooling import in_ci, needs_engine
 
 RATE = 16_000
 LENGTH, LATEST = 32_768, 39_338
@@ -29,7 +30,7 @@ START = 100_000
 WORD = Word(START, START + 9_600, START + 9_600)
 NEED = 4_800
 
-WITH_C = is_built("c")
+WITH_C = is_built("c") or in_ci()
 
 
 def native(config: GateConfig, first_sample: int = 0) -> gate.AnyGate:
@@ -39,7 +40,7 @@ def native(config: GateConfig, first_sample: int = 0) -> gate.AnyGate:
 
 
 GATES: list[Callable[..., gate.AnyGate]] = [Gate, native] if WITH_C else [Gate]
-needs_c = pytest.mark.skipif(not WITH_C, reason="the c engine is not built")
+needs_c = needs_engine("c")
 
 
 @pytest.fixture(params=GATES)

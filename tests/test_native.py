@@ -33,6 +33,7 @@ from airmark.fixed.detector import RawDetection, key_columns
 from airmark.native import NativeDetector, ffi, lib, numeric_version, version
 from airmark.profile import profile
 from scripts import script
+from tooling import PATH, needs
 
 TOP = Path(__file__).parents[1]
 HEADER = TOP / "firmware/lib/airmark/src/airmark.h"
@@ -154,11 +155,11 @@ def test_without_the_extension_one_line_says_so(monkeypatch):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.skipif(not (shutil.which("cmake") and shutil.which("ninja")), reason="needs cmake and ninja")
+@needs("cmake", "ninja", extras="boards")
 @pytest.mark.parametrize("cc", [None, "no-such-compiler"])
 def test_without_a_compiler_nothing_is_built(tmp_path, cc):
-    cmake, build = shutil.which("cmake"), tmp_path / "build"
-    made_by = [f"-DCMAKE_MAKE_PROGRAM={shutil.which('ninja')}", f"-DPython_EXECUTABLE={sys.executable}"]
+    cmake, build = shutil.which("cmake", path=PATH), tmp_path / "build"
+    made_by = [f"-DCMAKE_MAKE_PROGRAM={shutil.which('ninja', path=PATH)}", f"-DPython_EXECUTABLE={sys.executable}"]
     environment = {"PATH": str(tmp_path)} | ({"CC": cc} if cc else {})
     arguments = [cmake, "-G", "Ninja", "-S", str(TOP / "bindings"), "-B", str(build), *made_by]
     configured = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=60)
@@ -230,7 +231,7 @@ def test_every_status_is_given():
     assert ffi.string(lib.airmark_status_text(77)) not in texts
 
 
-@pytest.mark.skipif(not shutil.which("cc"), reason="no C compiler")
+@needs("cc", extras="test")
 def test_what_a_small_build_refuses(tmp_path: Path):
     """Without AIRMARK_RESAMPLE, and with room for one key."""
     (tmp_path / "main.c").write_text(

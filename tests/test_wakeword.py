@@ -13,12 +13,12 @@ import soundfile
 
 from airmark import assets, keysearch, materials, wakeword
 from airmark.cli import main
-from airmark.detector import is_built
 from airmark.errors import AirmarkError
 from airmark.keys import Key
 from airmark.profile import profile
+from tooling import needs_engine
 
-needs_c = pytest.mark.skipif(not is_built("c"), reason="the c engine is not built")
+needs_c = needs_engine("c")
 
 
 def random_key(seed: int) -> Key:

@@ -11,10 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from airmark.detector import is_built
+
 EXTRAS = "emulators"
 PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 """Commands of this environment come first."""
-CC = shlex.split(os.environ.get("CC", "cc"))[0]
+COMPILER = shlex.split(os.environ.get("CC", "")) or ["cc"]
+"""With its options."""
+CC = COMPILER[0]
 
 
 def _skips(tools: tuple[str, ...], extras: str) -> str:
@@ -37,6 +41,12 @@ def needed(*tools: str, extras: str = EXTRAS) -> None:
     reason = _skips(tools, extras)
     if reason:
         pytest.skip(reason)
+
+
+def needs_engine(engine: str) -> pytest.MarkDecorator:
+    """Skip where a detector's engine was not built."""
+    missing = not is_built(engine) and not in_ci()
+    return pytest.mark.skipif(missing, reason=f"the {engine} engine is not built; first: reference/install")
 
 
 def needs(*tools: str, extras: str = EXTRAS) -> pytest.MarkDecorator:

@@ -1,20 +1,22 @@
-"""Scripts, with a suffix or without, as modules."""
+"""Scripts, with a suffix or without, and extensions, as modules."""
 
 from __future__ import annotations
 
 import sys
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import ExtensionFileLoader, SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
 
+Loader = type[SourceFileLoader] | type[ExtensionFileLoader]
 
-def script(path: Path) -> ModuleType:
-    """The script as a module of its own, loaded once."""
-    name = f"airmark_script_{path.parent.name}_{path.name}"
+
+def script(path: Path, how: Loader = SourceFileLoader, name: str = "") -> ModuleType:
+    """The script as a module of its own, loaded once; an extension only loads by the name that it was built with."""
+    name = name or f"airmark_script_{path.parent.name}_{path.name}"
     if name in sys.modules:
         return sys.modules[name]
-    loader = SourceFileLoader(name, str(path))
+    loader = how(name, str(path))
     spec = spec_from_loader(name, loader)
     assert spec
     module = module_from_spec(spec)

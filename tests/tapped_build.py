@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import re
-import shlex
 import subprocess
 import sysconfig
 import tempfile
 from functools import cache
+from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import cffi
+
+from scripts import script
+from tooling import COMPILER
 
 TOP = Path(__file__).parents[1]
 DETECTOR = TOP / "firmware/lib/airmark/src"
 TAPPED = Path(__file__).with_name("tapped")
 BUILDS = {"plain": [], "popcount": ["-DAIRMARK_POPCOUNT=__builtin_popcount"]}
 FLAGS = ["-O2", "-fPIC", "-shared", "-DAIRMARK_MAX_KEYS=8"]
-
-
-def module_at(path: Path, name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @cache
@@ -41,7 +32,7 @@ def folder() -> tempfile.TemporaryDirectory[str]:
 @cache
 def tapped(build: str) -> Any:
     """The extension of one of BUILDS: its ffi and lib, with all of airmark.h, tapped.h and primitives.h."""
-    generate = module_at(TOP / "bindings/generate.py", "generate")
+    generate = script(TOP / "bindings/generate.py")
     name, where = f"_tapped_{build}", Path(folder().name)
     ffi = cffi.FFI()
     ffi.cdef(generate.declarations((DETECTOR / "airmark.h").read_text("utf-8")))
@@ -50,9 +41,8 @@ def tapped(build: str) -> Any:
             ffi.cdef(re.sub(r"^#.*", "", header.read_text("utf-8"), flags=re.MULTILINE))
     ffi.set_source(name, '#include "airmark.h"\n#include "tapped.h"\n#include "primitives.h"\n')
     ffi.emit_c_code(str(where / f"{name}.c"))
-    compiler = shlex.split(os.environ.get("CC", "cc"))
     python = ["-isystem", sysconfig.get_path("include")]
-    common = [*compiler, *FLAGS, *BUILDS[build], f"-I{DETECTOR}", f"-I{TAPPED}"]
+    common = [*COMPILER, *FLAGS, *BUILDS[build], f"-I{DETECTOR}", f"-I{TAPPED}"]
     made = {end: str(where / f"{name}.{end}") for end in ("c", "o", "so")}
     sources = [str(path) for lot in (DETECTOR, TAPPED) for path in sorted(lot.glob("*.c"))]
     for command in (
@@ -62,4 +52,4 @@ def tapped(build: str) -> Any:
     ):
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
         assert done.returncode == 0, done.stderr
-    return module_at(where / f"{name}.so", name)
+    return script(where / f"{name}.so", ExtensionFileLoader, name)

@@ -10,6 +10,8 @@ import os
 import re
 import resource
 import shutil
+import socket
+import struct
 import subprocess
 import time
 from collections.abc import Callable
@@ -253,9 +255,45 @@ def test_a_file_that_is_missing_or_has_a_header_is_refused(tmp_path: Path, begin
         assert re.search(why, done.stdout)
 
 
-def test_the_host_refuses_sound_with_a_header(tmp_path: Path):
-    program = tmp_path / "detector"
+def on_host(folder: Path) -> Path:
+    program = folder / "detector"
     run(["gcc", *FOR_HOST, PROGRAM, PORT / "host.c", *sorted(LIBRARY.glob("*.c")), "-o", program])
+    return program
+
+
+def test_the_host_refuses_what_is_no_sound(tmp_path: Path):
+    command = ["sh", "-c", f"exec '{on_host(tmp_path)}' \"$@\"", "sh"]
+    (tmp_path / "byte").write_bytes(b"\0")
+    for given, why in {
+        "</dev/null": "has no sound",
+        f"<{tmp_path}/byte": "has no sound",
+        f"<{tmp_path}": "cannot be read: Is a directory",
+        "<&-": "cannot be read: Bad file descriptor",
+    }.items():
+        shell = [*command[:2], f"{command[2]} {given}", *command[3:]]
+        done = subprocess.run(shell, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), given
+        assert done.stderr.startswith(f"standard input {why}: wanted are 16-bit samples of 16 kHz, "), done.stderr
+
+
+def test_the_host_tells_where_sound_cannot_be_read_any_more(tmp_path: Path):
+    """From a connection that the other side resets."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as ours:
+        ours.connect(server.getsockname())
+        its, _ = server.accept()
+        pipes = {"stdin": its, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with its, subprocess.Popen([on_host(tmp_path)], text=True, **pipes) as process:
+            ours.sendall(bytes(2_000))
+            assert process.stdout.readline() == f"{title()}\n"
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            ours.close()
+            out, error = process.communicate(timeout=60)
+    assert (process.returncode, out, error.count("\n")) == (2, "", 1)
+    assert error.startswith("standard input cannot be read: Connection reset by peer: wanted are 16-bit samples ")
+
+
+def test_the_host_refuses_sound_with_a_header(tmp_path: Path):
+    program = on_host(tmp_path)
 
     def says(sound: bytes) -> tuple[int, str, str]:
         done = subprocess.run([program], input=sound, capture_output=True, timeout=60, check=False)
@@ -265,7 +303,7 @@ def test_the_host_refuses_sound_with_a_header(tmp_path: Path):
         status, out, error = says(begin + bytes(1000))
         assert (status, out, error.count("\n")) == (2, "", 1)
         assert error.startswith("standard input has a header: wanted are 16-bit samples of 16 kHz, ")
-    for sound in (b"", b"RI", b"\0\0RIFF"):
+    for sound in (b"RI", b"\0\0RIFF"):
         status, out, error = says(sound)
         assert (status, error, out.splitlines()[-1]) == (0, "", end(len(sound) // 2))
 

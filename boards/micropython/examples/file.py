@@ -58,16 +58,21 @@ def find_sound(file, name):
 def main(key, name):
     """Print a line for each mark: sample, score, drift, key."""
     with open(name, "rb") as file:
-        rate, left = find_sound(file, name)
+        rate, size = find_sound(file, name)
+        heard = 0
         detector = airmark.Detector([airmark.Key.load(key)], rate=rate)
         buffer = memoryview(bytearray(1024))
         while True:
-            n = file.readinto(buffer if left == UNTIL_THE_END else buffer[: min(left, len(buffer))])
+            n = file.readinto(buffer[: min(size - heard, len(buffer))])
             if not n:
                 break
-            left -= 0 if left == UNTIL_THE_END else n
+            heard += n
             tell(detector.process(buffer[: n - n % 2]))
         tell(detector.flush())
+    if size != UNTIL_THE_END and heard < size:
+        fail(f"{name} is cut short: {size - heard} of {size} bytes of sound are missing")
+    if heard < 2:
+        fail(name + " is a broken WAV file: there is no sound in it")
 
 
 def tell(marks):

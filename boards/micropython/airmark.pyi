@@ -90,11 +90,11 @@ class Detector:
         """Take the next samples; returns the marks that became certain, in that order.
 
         samples: of one channel, 16 bits, little-endian: array('h'), bytes, bytearray or a memoryview of these. Where
-        nothing is found no heap is used. Raises MemoryError where there is none for a mark, when all samples are taken;
-        RuntimeError, and takes none, while another call is at work.
+        nothing is found no heap is used. Raises MemoryError where there is none for a mark, when all samples are taken:
+        all marks of this call are lost then; RuntimeError, and takes none, while another call is at work.
         """
     def flush(self) -> Sequence[Detection]:
-        """End of the stream: returns the marks that wait. Call reset to go on."""
+        """End of the stream: returns the marks that wait, or raises, as process. Call reset to go on."""
     def reset(self) -> None:
         """Forget all sound: the next sample is number first_sample."""
 

@@ -388,7 +388,9 @@ static mp_obj_t end(detector_obj_t *self, const found_t *all)
     }
     const mp_obj_t tuple = mp_obj_new_tuple(all->count, NULL);
     mp_obj_get_array(tuple, &count, &items);
-    for (detection_obj_t *one = all->first; one != NULL; one = one->next) {
+    for (detection_obj_t *one = all->first, *next; one != NULL; one = next) {
+        next = one->next;
+        one->next = NULL; /* whoever keeps one does not keep the rest */
         *items++ = MP_OBJ_FROM_PTR(one);
     }
     return tuple;

@@ -345,6 +345,25 @@ def heap_bytes():
     assert gc.mem_alloc() - before < 16384
 
 
+def one_mark_of_many():
+    """Who keeps one mark of a call does not keep its others: of two one goes at least, whatever lies on the stack."""
+    part = 88000
+    sound = memoryview(bytearray(3 * part))
+    for i in range(3):
+        with open(FOLDER + "/clip.pcm", "rb") as file:
+            file.seek(24000)
+            same(file.readinto(sound[part * i : part * (i + 1)]), part)
+    kept = list(airmark.Detector([key], clip["rate"]).process(sound))
+    same(len(kept), 3)
+    sound = None
+    gc.collect()
+    before = gc.mem_alloc()
+    del kept[1:]
+    gc.collect()
+    freed = before - gc.mem_alloc()
+    assert freed >= 32, f"{freed} bytes are free again"
+
+
 def soft_interrupts():
     """Blocks are processed in scheduled callbacks while the main program works, and nothing is lost."""
     detector = airmark.Detector([key], clip["rate"])
@@ -507,6 +526,7 @@ check("gate's keys", gate_minds_its_keys)
 if DEVICE:
     check("no allocation while listening", no_allocation)
     check("the collector", survives_the_collector)
+    check("one mark of many", one_mark_of_many)
     check("soft interrupts", soft_interrupts)
     check("hard interrupts", hard_interrupts)
     check("heap", heap_bytes)

@@ -23,7 +23,7 @@ from airmark import demo
 from airmark.keysearch import generate
 from cores import CORES
 from scripts import script
-from tooling import needs
+from tooling import PATH, needs
 
 TOP = Path(__file__).parents[1]
 FIRMWARE = TOP / "firmware"
@@ -419,6 +419,20 @@ def test_pio_check_finds_nothing_but_what_is_planted(project: Path):
         planted.unlink()
     assert done.returncode == 1
     assert "src/planted.c:5: [high:error]" in done.stdout
+
+
+@needs("cmake", "ninja", extras="boards emulators")
+def test_zephyrs_tables_are_made_anew_where_a_vector_or_what_makes_them_changes(tmp_path: Path):
+    """With a stand-in for Zephyr's package, which gives the application its target and Python."""
+    zephyr = f'set(PYTHON_EXECUTABLE "{sys.executable}")\nenable_language(C)\nadd_library(app STATIC)\n'
+    (tmp_path / "ZephyrConfig.cmake").write_text(zephyr, "utf-8")
+    environment = os.environ | {"PATH": PATH, "ZEPHYR_BASE": str(tmp_path)}
+    command = ["cmake", "-S", TOP / "boards/zephyr", "-B", tmp_path / "build", "-G", "Ninja", "-DPROGRAM=vectors"]
+    subprocess.run(command, env=environment, capture_output=True, check=True, timeout=60)
+    rules = (tmp_path / "build/build.ninja").read_text("utf-8")
+    (again,) = re.findall(r"^build build\.ninja\b.*: RERUN_CMAKE (.*)$", rules, re.MULTILINE)
+    made_of = {Path(name).resolve() for name in re.split(r"[ |]+", again)}
+    assert made_of >= {*(TOP / "tests/vectors").glob("*.json"), TOP / "boards/tools/vectors.py"}
 
 
 # Settings that agree

@@ -603,6 +603,14 @@ wake at 11758 ms: certain
     told, mark, refusal = re.search(answers, follow("gate", guided)).groups()
     # After its first half and, at the latest, 0.411 s after its end; in the word's limit.
     assert int(mark) + 1000 < int(told) < min(int(mark) + 2459, 6100)
+    # Where the sound ends before the mark is told, silence brings it.
+    samples, rate = soundfile.read(guided / "gate/heard.wav")
+    (guided / "ends").mkdir()
+    soundfile.write(guided / "ends/heard.wav", samples[: (int(told) - 60) * rate // 1000], rate)
+    word = (int(mark) + 100, int(mark) + 900, 3000)
+    said = run(guided / "gate/build/gate", *word, cwd=guided / "ends")
+    (again,) = re.findall(r"^suppress: told at \d+ ms of a mark at (\d+) ms$", said, re.MULTILINE)
+    assert abs(int(again) - int(mark)) < 50
     (shown,) = re.findall(r"^```\n\n((?:    .*\n){6})\n- ", GUIDE.read_text("utf-8"), re.MULTILINE)
     assert re.search(answers, shown.replace("    ", ""))[3] == refusal
 

@@ -500,7 +500,7 @@ def truncated(a: int, b: int) -> int:
     return int(Fraction(a, b))
 
 
-def one_drift(e: Ints, level: int, span: Span, rate: Rate) -> tuple[tuple[bool, int, int], int]:
+def one_drift(e: Ints, level: int, span: Span, rate: Rate) -> tuple[tuple[bool, bool, int], int]:
     """SPEC 7.3: whether it passes, which curve tells the drift, z; and the drift."""
     zs, bests = [], []
     for group, bins in enumerate((min(231, rate.used_bins), min(115, rate.used_bins))):
@@ -512,9 +512,9 @@ def one_drift(e: Ints, level: int, span: Span, rate: Rate) -> tuple[tuple[bool, 
         over = int(e[group, best]) - r * bins
         zs.append((over * round(2**24 / sqrt(r * (r - 1) * bins / 2))) >> 16 if over > 0 else 0)
         bests.append(best)
-    taken = int(zs[1] - 400 > zs[0])
-    kc = max(1, min(15, bests[taken]))
-    left, middle, right = (int(v) for v in e[taken, kc - 1 : kc + 2])
+    taken = zs[1] - 400 > zs[0]
+    kc = max(1, min(15, bests[int(taken)]))
+    left, middle, right = (int(v) for v in e[int(taken), kc - 1 : kc + 2])
     bend = 2 * middle - left - right
     drift = 400 * (kc - 8) + (max(-400, min(400, truncated(200 * (right - left), bend))) if bend > 0 else 0)
     z = max(zs[0], zs[1] - 77)
@@ -534,7 +534,7 @@ def test_drift(seed: int, spread: int, level: int, whole: bool, eight: bool):
     least = span.repetitions * np.minimum([231, 115], rate.used_bins)
     e = least[:, None] + rng.integers(-spread, 2 * spread, (2, 17))
     decision = template.decide(e, level, span, rate)
-    assert (decision, template.find_drift(e[decision.group])) == one_drift(e, level, span, rate)
+    assert (decision, template.find_drift(e[int(decision.low)])) == one_drift(e, level, span, rate)
 
 
 @pytest.mark.parametrize("hz", [8000, 16_000])
@@ -705,6 +705,8 @@ def test_steps_of_confirm(span: Span, hz: int):
         assert [band for step in found for band in step] == list(range(2 if hz == 8000 else 4))
         counts.add(len(found))
     assert len(counts) > 1
+    # What airmark_internal.h and airmark.words count on.
+    assert max(counts) == {(WHOLE, 8000): 14, (WHOLE, 16_000): 27, (HALF, 8000): 4, (HALF, 16_000): 7}[span, hz]
 
 
 # Statistic

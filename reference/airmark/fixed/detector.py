@@ -135,8 +135,8 @@ class _Work:
     steps: int = 0
     """That are done."""
     curves: Ints = field(default_factory=lambda: np.zeros((2, 0), np.int64))
-    group: int = 0
-    """Whose curve tells the drift."""
+    low: bool = False
+    """The curve of the lower bands tells the drift, not that of all."""
     drift: int = 0
     """Q4 ppm."""
     found: template.Place | None = None
@@ -331,7 +331,7 @@ class FixedDetector:
             chains = [template.chain_sums(frames[c], of_key, self.rate) for c in template.DRIFT_CHAINS]
             work.curves = template.curves(chains)
             decision = template.decide(work.curves, candidate.level, span, self.rate)
-            work.group, work.drift = decision.group, template.find_drift(work.curves[decision.group])
+            work.low, work.drift = decision.low, template.find_drift(work.curves[int(decision.low)])
             if self.taps is not None:
                 of_all, of_low = (tuple(curve) for curve in work.curves.tolist())
                 drift = work.drift if decision.passed else None
@@ -343,7 +343,7 @@ class FixedDetector:
         work.found = template.find_place(energies, candidate.place)
         chains = [template.chain_sums(frames[c], of_key, self.rate) for c in template.MORE_DRIFT_CHAINS]
         work.curves = work.curves + template.more_curves(chains)
-        work.drift = template.find_drift(work.curves[work.group])
+        work.drift = template.find_drift(work.curves[int(work.low)])
         work.schedule = confirm.schedule(span, work.drift, self.rate)
         work.steps = 0
         if self.taps is not None:

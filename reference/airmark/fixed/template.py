@@ -49,8 +49,8 @@ class Drift(NamedTuple):
     """What the first steps make of a candidate."""
 
     passed: bool
-    group: int
-    """Whose curve tells the drift: 0: of all bands, 1: of the lower ones."""
+    low: bool
+    """The curve of the lower bands tells the drift, not that of all."""
     z: int
     """Q8."""
 
@@ -100,7 +100,7 @@ def decide(e: Ints, level: int, span: Span, rate: Rate) -> Drift:
         over = int(e[group].max()) - span.repetitions * bins
         zs.append(max(0, over * template_scale(span.repetitions, bins) >> 16))
     z = max(zs[0], zs[1] - LOW_HANDICAP)
-    return Drift(z + level >= LEAST, int(zs[1] - LOW_DRIFT_HANDICAP > zs[0]), z)
+    return Drift(z + level >= LEAST, zs[1] - LOW_DRIFT_HANDICAP > zs[0], z)
 
 
 def find_drift(curve: Ints) -> int:

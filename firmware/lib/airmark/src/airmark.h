@@ -31,8 +31,8 @@
  *   cost at most one step of a template or of a confirmation each. No 10 ms of sound hold more than two of these three.
  *   Measured costs: firmware/README.md, by tests/cost.
  * - Sample counts are 64 bits and start at config.first_sample.
- * - A mark is told after its end. Where the sound ends, as that of a file, push AIRMARK_FLUSH_SAMPLES(rate) zeros: then all that
- *   it can tell of what it heard is told.
+ * - A mark is told after its end. Where the sound ends, as that of a file, push AIRMARK_FLUSH_SAMPLES(rate) zeros: then all
+ *   that it can tell of what it heard is told.
  *
  * Configured by macros (the numbers of a detection never depend on them), the first two the same for all files that
  * include this one, the third the library's own:
@@ -212,7 +212,7 @@ typedef struct {
     int8_t products[4][AIRMARK_SCREEN_LAGS][AIRMARK_BANDS];
     int16_t blocks[AIRMARK_SCREEN_LAGS][AIRMARK_BANDS];
     uint32_t planes[4][AIRMARK_SCREEN_LAGS][AIRMARK_BANDS][3];
-    uint16_t power[4][2][2]; /* by phase, whole or half, all bands or the lower two */
+    uint16_t power[4][2][2]; /* by phase, whole or half, lower or upper bands */
     uint16_t level;          /* highest level of all keys at the newest frame */
 
     /* candidates */
@@ -226,7 +226,7 @@ typedef struct {
         struct {
             int32_t curves[2][AIRMARK_DRIFTS];
             uint32_t energies[4];
-            uint32_t group; /* whose curve tells the drift: 0, the lower bands, or 1, all */
+            bool low; /* the curve of the lower bands tells the drift, not that of all */
         } search;
         struct {
             int8_t before[4]; /* kernels read words that begin before the first number */

@@ -44,6 +44,7 @@ enum {
     AM_WHOLE = 0,
     AM_HALF = 1,
     AM_TEMPLATE_STEPS = 8,
+    AM_CONFIRM_STEPS = 27, /* at most, SPEC.md, 8.3 */
     AM_LOW_HANDICAP_Q8 = 77,
     AM_HALF_HANDICAP_Q8 = 102
 };
@@ -56,7 +57,7 @@ AIRMARK_STATIC_ASSERT(AM_BLOCK_FRAMES * AIRMARK_REPETITIONS == AM_WHOLE_FRAMES, 
                       "AIRMARK_REPETITIONS must be 32");
 AIRMARK_STATIC_ASSERT(AIRMARK_PAIRS == AIRMARK_REPETITIONS * (AIRMARK_REPETITIONS - 1) / 2, pairs_must_be_a_triangle,
                       "AIRMARK_PAIRS must be the pairs of AIRMARK_REPETITIONS");
-AIRMARK_STATIC_ASSERT(AIRMARK_RING > AM_WHOLE_FRAMES + (AM_TEMPLATE_STEPS + 1) / 2 + 14, ring_must_hold_a_mark,
+AIRMARK_STATIC_ASSERT(AIRMARK_RING > AM_WHOLE_FRAMES + (AM_TEMPLATE_STEPS + AM_CONFIRM_STEPS + 1) / 2, ring_must_hold_a_mark,
                       "AIRMARK_RING must hold a mark and what comes while it is confirmed");
 AIRMARK_STATIC_ASSERT(32 * AIRMARK_FRAME_WORDS + 14 == 2 * AM_BINS, words_must_hold_the_bins,
                       "AIRMARK_FRAME_WORDS must hold two bits of each bin but 14");
@@ -72,8 +73,8 @@ AIRMARK_STATIC_ASSERT(32 * AIRMARK_FRAME_WORDS + 14 == 2 * AM_BINS, words_must_h
 #endif
 
 /*
- * Taps: every value that golden vectors hold an implementation to (tests/vectors/README.md), stage by stage, as 32 bits. A build
- * that wants them defines AIRMARK_TAP(detector, stage, value), called with each, and AIRMARK_TAP_CRC(bytes, count), the
+ * Taps: every value that golden vectors hold an implementation to (tests/vectors/README.md), stage by stage, as 32 bits. A
+ * build that wants them defines AIRMARK_TAP(detector, stage, value), called with each, and AIRMARK_TAP_CRC(bytes, count), the
  * CRC32 of that many bytes at a pointer. Empty otherwise: arguments are not even evaluated.
  */
 enum {
@@ -110,11 +111,12 @@ enum {
 #define AM_TAP_CANDIDATE(detector, stage, candidate) ((void)0)
 #endif
 
-/* Keeps what is seldom done out of a loop's registers; what is done once a candidate or less is also made small, not fast. */
+/* Keeps what is seldom done out of a loop's registers; what is done a few times a candidate or less is also made small, not
+ * fast. */
 #if defined(__GNUC__)
 #define AM_NOT_INLINE __attribute__((noinline))
 #define AM_SELDOM __attribute__((noinline, cold))
-#define AM_OFTEN __attribute__((noinline, hot)) /* fast, though only what is small calls it */
+#define AM_OFTEN __attribute__((noinline, hot)) /* fast, though its callers are small */
 #else
 #define AM_NOT_INLINE
 #define AM_SELDOM

@@ -1,4 +1,4 @@
-/* Stage template: the energy along the key for every drift, and whether it is worth confirming. SPEC.md, 7. */
+/* Stage template: energies along the key tell whether a candidate is likely, its drift and its place. SPEC.md, 7. */
 #include "airmark_internal.h"
 
 enum {
@@ -268,7 +268,7 @@ static AM_SELDOM uint32_t highest_of(const int32_t *curve)
 /* 7.3: the drift of the curve that tells it. */
 static AM_SELDOM void find_drift(airmark_t *detector)
 {
-    const int32_t *const curve = detector->scratch.search.curves[detector->scratch.search.group];
+    const int32_t *const curve = detector->scratch.search.curves[detector->scratch.search.low ? 0 : 1];
     const uint32_t best = highest_of(curve);
     const uint32_t k = best < 1u ? 1u : best > AIRMARK_DRIFTS - 2u ? AIRMARK_DRIFTS - 2u : best;
     detector->drift_ppm_q4 = (int16_t)(DRIFT_STEP_Q4 * ((int32_t)k - ZERO_DRIFT) +
@@ -289,7 +289,7 @@ static AM_SELDOM bool is_likely(airmark_t *detector)
         const int32_t over = curve[highest_of(curve)] - mean[narrow][half][group];
         z[group] = over <= 0 ? 0 : (int32_t)((uint64_t)(uint32_t)over * scale[narrow][half][group] >> 16);
     }
-    detector->scratch.search.group = z[0] - LOW_DRIFT_HANDICAP_Q8 > z[1] ? 0u : 1u;
+    detector->scratch.search.low = z[0] - LOW_DRIFT_HANDICAP_Q8 > z[1];
     z[0] -= AM_LOW_HANDICAP_Q8;
     const int32_t highest = z[0] > z[1] ? z[0] : z[1];
     AM_TAP_CANDIDATE(detector, AM_TAP_DRIFT, &detector->queue[0]);
@@ -304,8 +304,8 @@ static AM_SELDOM void find_place(airmark_t *detector)
 {
     const uint32_t *const energies = detector->scratch.search.energies;
     /* How much more energy four chains in a row have than the four that begin a frame before. */
-    const int32_t first = (int32_t)(energies[2] - energies[0]);
-    const int32_t second = (int32_t)(energies[3] - energies[1]);
+    const int32_t first = (int32_t)energies[2] - (int32_t)energies[0];
+    const int32_t second = (int32_t)energies[3] - (int32_t)energies[1];
     const uint32_t i = first < 0 && first + second <= 0 ? 0u : second > 0 ? 2u : 1u;
     detector->offset = (int16_t)(i == 1u ? am_clamp(peak_between(-first, 0, second, 256), -128, 128) : 0);
     detector->place = detector->queue[0].frame - 1u + i;

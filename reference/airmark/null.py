@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import chi2, norm
+from scipy.stats import chi2
 
 from airmark import audio, hardhosts, keysearch, statistic, thresholds
 from airmark.confirm import Confirmed, ConfirmStage
@@ -463,7 +463,7 @@ class Level(NamedTuple):
 
 @dataclass(frozen=True)
 class Fit:
-    """Independent looks a day of one key, and how far the normal tail holds."""
+    """Independent looks a day of one key, and how far the tail holds."""
 
     looks_a_day: float
     low: float
@@ -475,16 +475,22 @@ class Fit:
     levels: list[Level]
 
 
-def fit(scores: Sequence[Sequence[float]], key_days: Sequence[float], fitted_from: float, seed: int = 0) -> Fit:
+def fit(
+    scores: Sequence[Sequence[float]],
+    key_days: Sequence[float],
+    fitted_from: float,
+    seed: int = 0,
+    engine: str = "float",
+) -> Fit:
     """Fit the looks a day to events.
 
-    scores: of the events in each recording; key_days: what was heard of it. For Poisson events whose rate over a score
-    z is looks times the normal tail, the maximum likelihood over the events from ``fitted_from`` on is their number by
-    what one look a day would give. Raises AirmarkError where there are none.
+    scores: of the events in each recording; key_days: what was heard of it; engine: whose. For Poisson events whose
+    rate over a score z is looks times thresholds.tail, the maximum likelihood over the events from ``fitted_from`` on
+    is their number by what one look a day would give. Raises AirmarkError where there are none.
     """
     days = np.asarray(key_days)
     counts = np.array([[sum(score >= z for score in each) for z in (fitted_from, *THRESHOLDS)] for each in scores])
-    tails = norm.sf((fitted_from, *THRESHOLDS))
+    tails = np.array([thresholds.tail(z, engine) for z in (fitted_from, *THRESHOLDS)])
     if not counts[:, 0].sum():
         raise AirmarkError(f"no event from a score of {fitted_from:g} on: give more keys or more recordings")
     looks = counts.sum(axis=0) / days.sum() / tails

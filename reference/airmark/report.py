@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm, spearmanr
+from scipy.stats import spearmanr
 
 from airmark import evaluate, intervals, null, thresholds
 from airmark.embedder import FIXED_DB, QUALITY_MARGIN_S
@@ -260,15 +260,19 @@ def _null(heard: Sequence[null.Heard], keys: int, plan: Plan) -> Table | None:
         )
     start = next((z for z in FIT_FROM if sum(v >= z for each in scores for v in each) >= FIT_EVENTS), FIT_FROM[-1])
     try:
-        fit = null.fit(scores, days, start, plan.seed)
+        fit = null.fit(scores, days, start, plan.seed, engine)
     except AirmarkError:  # not one event
         return table
+    most = thresholds.per_day(thresholds.LEAST_C, engine=engine)
     table["fit"] = {
         "from": fit.fitted_from,
         "looks_a_day": fit.looks_a_day,
         "low": fit.low,
         "high": fit.high,
-        "threshold": {name: float(norm.isf(min(0.5, rate / fit.looks_a_day))) for name, rate in RATES},
+        "threshold": {
+            name: thresholds.threshold(min(rate * thresholds.LOOKS_A_DAY / fit.looks_a_day, most), engine=engine)
+            for name, rate in RATES
+        },
     }
     table["levels"] = [level._asdict() for level in fit.levels]
     return table
@@ -487,7 +491,7 @@ def _null_text(plan: Plan, table: Table) -> list[str]:
     out.append(
         "On unmarked sound the score is taken to be standard normal at every look, and the number of independent looks "
         f"a day and key to be {thresholds.LOOKS_A_DAY:.2g}, of which the integer engines refuse the more, the lower "
-        "the score is; that sets the thresholds. The fit below is this run's own: the normal tail, its one figure "
+        "the score is; that sets the thresholds. The fit below is this run's own: the same tail, its looks "
         "fitted to this run's events. Keys on the same recording are not independent, so intervals are bootstrapped "
         "over recordings."
     )

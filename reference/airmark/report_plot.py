@@ -224,7 +224,7 @@ def _null(figure: Figure, plan: Plan, nulls: dict[str, Any]) -> None:
     z = np.linspace(4.0, 7.0, 200)
     engine = plan.engines[0]
     rate = np.array([thresholds.per_day(level, engine=engine) for level in z])
-    axes.plot(z, rate, color=INK, label=f"expected: {thresholds.LOOKS_A_DAY:.2g} looks a day")
+    axes.plot(z, rate, color=INK, label="expected (airmark.thresholds)")
     for offset, colour, marker, label, one in (
         (-0.02, MARKED, "o", "unmarked sound", nulls["unmarked"]),
         (0.02, UNMARKED, "s", "other keys' marks", nulls["other_keys"]),

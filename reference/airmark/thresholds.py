@@ -1,8 +1,9 @@
 """From false alarms a day to a score, and back.
 
 On unmarked sound the score is standard normal at every place (airmark.statistic), so the rate of false alarms over a
-threshold is that of a normal tail, times the number of looks that count as independent. That number, looks a day and
-key, is the one figure fitted to measured counts; neighbouring places and drifts share most of their sound.
+threshold is that of a normal tail, times the number of looks that count as independent: neighbouring places and drifts
+share most of their sound. That number, looks a day and key, was fitted to measured counts; for the integer engines so
+was how many of these looks their first stages let through.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from scipy.stats import norm
 from airmark.errors import AirmarkError
 
 ONE_A_YEAR = 1 / 365.25
-LEAST_C, MOST_C = 3.0, 12.0
-"""Scores between which thresholds of the integer engines lie."""
+LEAST_C, MOST_C = 4.0, 12.0
+"""Scores between which thresholds of the integer engines lie: below, no events were counted."""
 LOOKS_A_DAY = 5.9e7
 """Independent looks a day of one key under the default profile, early decisions and lower bands among them.
 
@@ -40,9 +41,10 @@ same kind of recordings (3,386 key-hours, highest score 6.12, from 4.5 to 6 0.96
 """
 
 LET_THROUGH_C = (6.2, 1.23)
-"""What share of so many looks the integer engines have (c and fixed, which are alike bit by bit): that of a normal
-variable of this mean and deviation which stays under the score. They look only where the screen and the energy along
-the key are high, at one place and one drift; what their first stages refuse has mostly low scores.
+"""Mean and deviation of a normal distribution: how much of it lies under a score is the share of looks over that score
+which the first stages of the integer engines let through (c and fixed, which are alike bit by bit). They look only
+where the screen and the energy along the key are high, at one place and one drift; most of what they refuse has a low
+score.
 
 Fitted on 27 November 2026, by maximum likelihood over the scores from 4 on in bins of 0.125, to 28,960 events of 3,072
 keys (192 and their symmetries), each alone, early decisions on, on 3.31 hours of the same recordings; 10,159 key-hours,
@@ -54,39 +56,49 @@ keys (192 and their symmetries), each alone, early decisions on, on 3.31 hours o
 which takes two and a half hours of one core. (They were heard with frames made once for sixteen keys, which takes half
 an hour; on three recordings of an earlier version both gave the same events.)
 
-Heard and expected over 4: 28,960 and 29,137; 4.5: 7,023 and 7,083; 5: 1,124 and 1,179; one a day (5.25): 399 and 423;
-5.5: 117 and 135; 5.75: 33 and 40; one a month (5.95): 17 and 13.9; 6.25: 3 and 2.6; one a year (6.39): 1 and 1.2. The
-highest is 6.64. With the number of looks fitted too it would be 3.1e7 (mean 5.54, deviation 1.05), which expects 8.5
-over 6, where 14 came, and 2.0 over 6.25: so far out nothing is counted on to be refused. On the
-84 sounds of airmark.hardhosts, 12 s each under 128 keys, nothing scored over 4.98 (a siren).
+Heard and expected over 4: 28,960 and 29,137; 4.5: 7,023 and 7,083; 5: 1,124 and 1,179; 5.25, which is one a day: 399
+and 418; 5.5: 117 and 135; 5.75: 33 and 40; 5.95, one a month: 17 and 13.9; 6.25: 3 and 2.6; 6.39, one a year: 1 and
+1.2 (one event may mean 0.02 to 4.8 a year). The highest is 6.64. With the number of looks fitted too it would be 3.1e7
+(mean 5.54, deviation 1.05), which expects 8.5 over 6, where 14 came, and 2.0 over 6.25: so the share was held to tend
+to the full engine's looks. Would nothing be refused at one a year, 1.8 a year would come. On the 84 sounds of
+airmark.hardhosts, 12 s each under 128 keys, nothing scored over 4.98 (a siren).
 
 Up to NUMERIC_VERSION 2 the share was taken to be the same at all scores (2.6e7 looks a day, fitted far out), which put
 the score of one a day 0.13 higher.
 """
 
 
-def _let_through(score: float, engine: str) -> float:
-    """The share of looks that have a score from there on and get one."""
+def tail(score: float, engine: str = "float") -> float:
+    """How many of a key's independent looks on unmarked sound have a score from there on, of an engine's.
+
+    Under LEAST_C the integer ones have it as at LEAST_C: how much more they would tell was not counted.
+    """
+    if engine not in ("c", "fixed"):
+        return float(norm.sf(score))
+    score = max(score, LEAST_C)
     mean, deviation = LET_THROUGH_C
-    return float(norm.cdf((score - mean) / deviation)) if engine in ("c", "fixed") else 1.0
+    return float(norm.sf(score) * norm.cdf((score - mean) / deviation))
 
 
 def threshold(false_alarms_per_day: float, keys: int = 1, engine: str = "float") -> float:
     """The score that so many false alarms a day exceed, all keys together. Raises AirmarkError out of range.
 
-    engine: whose scores they are, of airmark.detector. The integer ones tell no more than some 400 a day and key,
-    however low the threshold; for more it is LEAST_C.
+    engine: whose scores they are, of airmark.detector.
     """
     if not (math.isfinite(false_alarms_per_day) and 1e-9 <= false_alarms_per_day <= 1e4):
         raise AirmarkError(f"{false_alarms_per_day} false alarms a day: give a rate from 1e-9 to 10000")
-    of_key = false_alarms_per_day / keys
+    of_look = false_alarms_per_day / keys / LOOKS_A_DAY
     if engine not in ("c", "fixed"):
-        return float(norm.isf(min(0.5, of_key / LOOKS_A_DAY)))
-    if of_key >= per_day(LEAST_C, engine=engine):
-        return LEAST_C
-    return float(brentq(lambda score: per_day(score, engine=engine) - of_key, LEAST_C, MOST_C, xtol=1e-9))
+        return float(norm.isf(min(0.5, of_look)))
+    if of_look > tail(LEAST_C, engine):
+        most = per_day(LEAST_C, keys, engine)
+        raise AirmarkError(
+            f"{false_alarms_per_day:g} false alarms a day: engine {engine} was counted up to {most:.3g} a day with "
+            f"{keys} key{'s' if keys > 1 else ''}, which is a score of {LEAST_C:g}; give no more"
+        )
+    return float(brentq(lambda score: tail(score, engine) - of_look, LEAST_C, MOST_C, xtol=1e-9))
 
 
 def per_day(threshold: float, keys: int = 1, engine: str = "float") -> float:
     """False alarms a day to expect over that score of an engine, all keys together."""
-    return float(keys * LOOKS_A_DAY * norm.sf(threshold) * _let_through(threshold, engine))
+    return keys * LOOKS_A_DAY * tail(threshold, engine)

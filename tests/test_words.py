@@ -133,7 +133,7 @@ def test_first_halves_are_told_when_words_reckons_with_them():
     """As soon as that, and hardly later: it is a bound for a candidate that need not wait."""
     drifts = range(-200 * 16, 200 * 16 + 1, 8)
     most = max(len(confirm.schedule(HALF, drift, rate_of(16_000))) for drift in drifts)
-    assert template.STEPS - 1 + most == EARLY_STEPS
+    assert template.STEPS + most == EARLY_STEPS
     recording, key, after = audio.read(SPEECH), random_key(), []
     for at in (0.7, 1.9, 3.103, 4.4):
         host, rate = recording.samples[: round((at + 2.5) * recording.rate)], recording.rate
@@ -194,9 +194,9 @@ def test_the_command_tells_the_word_and_its_answer(capsys, key_file, tmp_path):
     early, whole = (line for line in text.splitlines() if "for the word" in line)
     assert early.endswith("for the word 1.000 to 1.600 s, told 0.86 s after it at the latest")
     assert whole.endswith("for the word 5.000 to 5.600 s, told 0.25 s after it at the latest")
-    # Of the first word only half a mark is in time: 1.024 s of it, told 0.19 s later, from wherever the sound begins.
+    # Of the first word only half a mark is in time: 1.024 s of it, told 0.20 s later, from wherever the sound begins.
     assert error.count("\n") == 1
-    assert "the word at 1.000 s: only the first half of its mark is told within 0.25 s (0.42 s before" in error
+    assert "the word at 1.000 s: only the first half of its mark is told within 0.25 s (0.41 s before" in error
     assert "the whole mark 0.86 s after the word's end at the latest" in error
 
 

@@ -382,7 +382,7 @@ def _fit(heard: Sequence[Heard], keys: int, fitted_from: float, engine: str) -> 
     scores = [[event.score for event in one.events[engine]] for one in heard]
     if not any(score >= fitted_from for each in scores for score in each):
         return None
-    return null.fit(scores, [one.seconds / 86400 * keys for one in heard], fitted_from)
+    return null.fit(scores, [one.seconds / 86400 * keys for one in heard], fitted_from, engine=engine)
 
 
 def _result(
@@ -488,14 +488,16 @@ def _picture(result: dict[str, Any], fit: Fit, path: Path) -> None:
     """Write it."""
     import numpy as np
     from matplotlib.figure import Figure
-    from scipy.stats import norm
+
+    from airmark import thresholds
 
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
     counted = [level for level in fit.levels if level.events]
     z = np.linspace(fit.levels[0].threshold, 7, 200)
-    axes.fill_between(z, fit.low * norm.sf(z), fit.high * norm.sf(z), alpha=0.25, color="C0")
-    axes.plot(z, fit.looks_a_day * norm.sf(z), color="C0", label=f"{fit.looks_a_day:.3g} looks a day, normal")
+    tail = np.array([thresholds.tail(score, result["engine"]) for score in z])
+    axes.fill_between(z, fit.low * tail, fit.high * tail, alpha=0.25, color="C0")
+    axes.plot(z, fit.looks_a_day * tail, color="C0", label=f"{fit.looks_a_day:.3g} looks a day (airmark.thresholds)")
     rate = np.array([level.per_key_day for level in counted])
     per_event = rate / np.array([level.ratio for level in counted])
     low, high = (per_event * np.array([getattr(level, end) for level in counted]) for end in ("low", "high"))

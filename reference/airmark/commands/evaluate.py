@@ -135,7 +135,8 @@ def _check(args: argparse.Namespace) -> None:
         raise AirmarkError("--engine: give each engine once")
     embedder.check_pattern(args.pattern)
     common.strength(args.strength)
-    thresholds.threshold(args.false_alarms_per_day)
+    for engine in args.engine:
+        thresholds.threshold(args.false_alarms_per_day, engine=engine)
     if args.scheduler is not None and args.backend != "dask":
         raise AirmarkError("--scheduler goes with --backend dask")
 

@@ -877,10 +877,9 @@ def scheduled(taps: Taps, threshold: int) -> tuple[dict[str, list[tuple[int, Can
     arrival: dict[int, list[Candidate]] = {}
     for candidate in taps.candidates:
         arrival.setdefault(candidate.place + (64 if candidate.span else 128), []).append(candidate)
-    drifts = {tap.candidate: tap.drift for tap in taps.template if isinstance(tap, DriftTap)}
-    places = {tap.candidate: tap.place for tap in taps.template if isinstance(tap, PlaceTap)}
-    final = {tap.candidate: tap.drift for tap in taps.template if isinstance(tap, PlaceTap)}
-    scores = {tap.candidate: tap.score for tap in taps.statistic}
+    drifts = {tap.candidate[:3]: tap for tap in taps.template if isinstance(tap, DriftTap)}
+    places = {tap.candidate[:3]: tap for tap in taps.template if isinstance(tap, PlaceTap)}
+    scores = {tap.candidate[:3]: tap.score for tap in taps.statistic}
     queue: list[Candidate] = []
     begun, step = False, 0
     fates: Counter[str] = Counter()
@@ -911,7 +910,7 @@ def scheduled(taps: Taps, threshold: int) -> tuple[dict[str, list[tuple[int, Can
                 continue
             step = step if begun else 0
             begun = True
-            if step >= 8 and f - places[first] >= 152:
+            if step >= 8 and f - places[first[:3]].place >= 152:
                 queue.pop(0)
                 begun = False
                 fates["too late to go on"] += 1
@@ -919,16 +918,18 @@ def scheduled(taps: Taps, threshold: int) -> tuple[dict[str, list[tuple[int, Can
             step += 1
             if step == 4:
                 ends["drift"].append((2 * f + half, first))
-                if drifts[first] is None:
+                if drifts[first[:3]].drift is None:
                     queue.pop(0)
                     begun = False
+                else:
+                    first = queue[0] = first._replace(level=max(first.level, drifts[first[:3]].z))
             if step == 8:
                 ends["place"].append((2 * f + half, first))
-            if step > 8 and step == 8 + len(one_schedule(HALF if first.span else WHOLE, final[first], RATE)):
+            if step > 8 and step == 8 + len(one_schedule(HALF if first.span else WHOLE, places[first[:3]].drift, RATE)):
                 ends["score"].append((2 * f + half, first))
                 queue.pop(0)
                 begun = False
-                if scores[first] >= threshold:
+                if scores[first[:3]] >= threshold:
                     near = 32 if first.span else 64
                     far = [c for c in queue if c[1:3] != first[1:3] or abs(c.place - first.place) > near]
                     fates["of a mark found"] += len(queue) - len(far)

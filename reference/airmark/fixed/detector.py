@@ -336,7 +336,9 @@ class FixedDetector:
                 of_all, of_low = (tuple(curve) for curve in work.curves.tolist())
                 drift = work.drift if decision.passed else None
                 self.taps.template.append(DriftTap(candidate, of_all, of_low, decision.z, drift))
-            if not decision.passed:
+            if decision.passed:
+                self._queue[0] = candidate._replace(level=max(candidate.level, min(decision.z, template.MOST_LEVEL)))
+            else:
                 self._leave()
             return
         energies = [template.energy(frames[c], of_key, work.drift, self.rate) for c in template.PLACE_CHAINS]

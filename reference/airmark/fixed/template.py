@@ -41,6 +41,8 @@ FRAMES = 4
 """That come at most while a place is looked at."""
 LEAST = 2176
 """Q8, of the energy along the key and the screen's level together."""
+MOST_LEVEL = 65_535
+"""Of a likely candidate."""
 LOW_DRIFT_HANDICAP = 400
 """Q8, by how much the lower bands must be ahead to tell the drift alone."""
 

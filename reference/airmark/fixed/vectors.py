@@ -444,6 +444,13 @@ def cases() -> tuple[Case, ...]:
             "a candidate that is begun gives way to one of a higher level, and is too old when its turn comes again",
             two,
             16_000 + MARK,
+            (_hiss(16_000 + MARK, 4000), plain.layers[1], replace(other_mark, start=4150)),
+        ),
+        Case(
+            "kept",
+            "the same, but likely when the other comes: it is gone on with, and both are told",
+            two,
+            16_000 + MARK,
             (_hiss(16_000 + MARK, 4000), plain.layers[1], replace(other_mark, start=6500)),
         ),
         replace(
@@ -526,13 +533,13 @@ def cases() -> tuple[Case, ...]:
         ),
         Case(
             "loop",
-            "a hard host: noise that repeats with the pattern's period, other noise over two repetitions of seven; to "
+            "a hard host: noise that repeats with the pattern's period, other noise over two repetitions of eight; to "
             "a key without negative signs it is full of marks, two of which agree alike",
             (*eight[:7], (0, 0, 0, 0)),
             3 * second,
             (
                 Noise(0, 3 * second, 78, 20_000, REPETITION, REPETITION),
-                Noise(0, 3 * second, 79, 32_000, 7 * REPETITION, 2 * REPETITION),
+                Noise(0, 3 * second, 79, 32_000, 8 * REPETITION, 2 * REPETITION),
             ),
             early=True,
             threshold_q8=256,

@@ -169,7 +169,7 @@ typedef struct {
     uint32_t frame; /* low 32 bits of the number of the mark's first frame */
     uint8_t key;
     uint8_t half;   /* 1: of a mark's first half */
-    uint16_t level; /* of the screen, 1/256 */
+    uint16_t level; /* of the screen, later of the template where that is higher, 1/256 */
 } airmark_place_t;
 
 typedef struct {

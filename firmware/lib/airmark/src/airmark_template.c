@@ -275,7 +275,7 @@ static AM_SELDOM void find_drift(airmark_t *detector)
                                        peak_between(curve[k - 1u], curve[k], curve[k + 1u], DRIFT_STEP_Q4));
 }
 
-/* 7.3: whether the candidate is worth confirming, and which curve tells its drift. */
+/* 7.3: whether the candidate is worth confirming, its rank from now on, and which curve tells its drift. */
 static AM_SELDOM bool is_likely(airmark_t *detector)
 {
     /* SPEC.md's M and C: by used bins (16 kHz, 8 kHz), span, group (low, all). */
@@ -296,7 +296,13 @@ static AM_SELDOM bool is_likely(airmark_t *detector)
     AM_TAP_EACH(detector, AM_TAP_DRIFT, detector->scratch.search.curves[1], AIRMARK_DRIFTS, 1);
     AM_TAP_EACH(detector, AM_TAP_DRIFT, detector->scratch.search.curves[0], AIRMARK_DRIFTS, 1);
     AM_TAP(detector, AM_TAP_DRIFT, highest);
-    return highest + (int32_t)detector->queue[0].level >= LEAST_Q8;
+    const int32_t level = detector->queue[0].level;
+    if (highest + level < LEAST_Q8) {
+        return false;
+    }
+    /* So that others come first only if they are likelier. */
+    detector->queue[0].level = (uint16_t)am_clamp(highest, level, 65535);
+    return true;
 }
 
 /* 7.4: the place, from the energies of the chains. */

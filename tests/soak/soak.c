@@ -1,8 +1,9 @@
 /*
  * soak: push sound through one detector for days, made on the way, and tell what it finds. tests/soak/run builds and feeds it.
  *
- * Input, numbers in text: rate, early, first sample, samples; two keys of four words; then for each mark, in order of start,
- * its first sample (of the stream, from 0), length, step, seed, key's index, and four amplitudes (sound.h has what they are).
+ * Input, numbers in text: rate, early, first sample, samples; four keys of four words, the last two of which mark nothing; then
+ * for each mark, in order of start, its first sample (of the stream, from 0), length, step, seed, key's index, and four
+ * amplitudes (sound.h has what they are).
  * Between and beneath marks: stretches of noise, silence, tones and gated noise, every 10 s another.
  *
  * Output, lines of a word and numbers:
@@ -31,7 +32,7 @@
         } \
     } while (0)
 
-enum { KEYS = 2, PIECE = 4096, GUARDS = 16, ACTIVE = 4, STRETCH_S = 10, TOLD_EVERY = 1 << 26 };
+enum { KEYS = 4, PIECE = 4096, GUARDS = 16, ACTIVE = 4, STRETCH_S = 10, TOLD_EVERY = 1 << 26 };
 
 /* On the heap, with nothing but guards about the detector: what strays further meets the address sanitizer, if there is one. */
 typedef struct {

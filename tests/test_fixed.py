@@ -501,7 +501,7 @@ def truncated(a: int, b: int) -> int:
 
 
 def one_drift(e: Ints, level: int, span: Span, rate: Rate) -> tuple[tuple[bool, bool, int], int]:
-    """SPEC 7.3: whether it passes, which curve tells the drift, z; and the drift."""
+    """SPEC 7.3: whether it is likely, which curve tells the drift, z; and the drift."""
     zs, bests = [], []
     for group, bins in enumerate((min(231, rate.used_bins), min(115, rate.used_bins))):
         best = 0

@@ -322,21 +322,21 @@ class FixedDetector:
     def _template_step(self, candidate: Candidate, work: _Work, newest: int) -> None:
         span = self.spans[candidate.span]
         work.steps += 1
-        if work.steps not in (template.DRIFT_STEPS, template.STEPS):
+        if work.steps not in (template.SEARCH_STEPS, template.STEPS):
             return
         of_key = self.signs[candidate.key][candidate.span]
         stretch = self._stretch(candidate.place - 1, span.length + 2, newest)
         frames = [stretch[c::BLOCK][: span.repetitions] for c in range(template.CHAINS)]
-        if work.steps == template.DRIFT_STEPS:
+        if work.steps == template.SEARCH_STEPS:
             chains = [template.chain_sums(frames[c], of_key, self.rate) for c in template.DRIFT_CHAINS]
             work.curves = template.curves(chains)
             decision = template.decide(work.curves, candidate.level, span, self.rate)
             work.low, work.drift = decision.low, template.find_drift(work.curves[int(decision.low)])
             if self.taps is not None:
                 of_all, of_low = (tuple(curve) for curve in work.curves.tolist())
-                drift = work.drift if decision.passed else None
+                drift = work.drift if decision.likely else None
                 self.taps.template.append(DriftTap(candidate, of_all, of_low, decision.z, drift))
-            if decision.passed:
+            if decision.likely:
                 self._queue[0] = candidate._replace(level=max(candidate.level, min(decision.z, template.MOST_LEVEL)))
             else:
                 self._leave()

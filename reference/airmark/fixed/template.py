@@ -35,7 +35,8 @@ PLACE_CHAINS = (0, 1, 4, 5)
 PLACE_BANDS = 3
 """The lower ones, which tell it."""
 CHAINS = 6
-DRIFT_STEPS = 4
+SEARCH_STEPS = 4
+"""Until a candidate is refused or not."""
 STEPS = 8
 FRAMES = 4
 """That come at most while a place is looked at."""
@@ -47,10 +48,10 @@ LOW_DRIFT_HANDICAP = 400
 """Q8, by how much the lower bands must be ahead to tell the drift alone."""
 
 
-class Drift(NamedTuple):
+class Decision(NamedTuple):
     """What the first steps make of a candidate."""
 
-    passed: bool
+    likely: bool
     low: bool
     """The curve of the lower bands tells the drift, not that of all."""
     z: int
@@ -58,7 +59,7 @@ class Drift(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a candidate that passed is."""
+    """Where a likely candidate is."""
 
     place: int
     """n*, number of the mark's first frame."""
@@ -93,8 +94,8 @@ def curves(chains: list[Ints]) -> Ints:
     return np.stack([of_bands.sum(axis=0), of_bands[:LOW_BANDS].sum(axis=0)])
 
 
-def decide(e: Ints, level: int, span: Span, rate: Rate) -> Drift:
-    """Whether a candidate passes (SPEC 7.3). e: the curves of DRIFT_CHAINS; level: the screen's, Q8."""
+def decide(e: Ints, level: int, span: Span, rate: Rate) -> Decision:
+    """Whether a candidate is likely (SPEC 7.3). e: the curves of DRIFT_CHAINS; level: the screen's, Q8."""
     n_b = used_bins_of_bands(rate)
     zs = []
     for group, count in enumerate((BANDS, LOW_BANDS)):
@@ -102,7 +103,7 @@ def decide(e: Ints, level: int, span: Span, rate: Rate) -> Drift:
         over = int(e[group].max()) - span.repetitions * bins
         zs.append(max(0, over * template_scale(span.repetitions, bins) >> 16))
     z = max(zs[0], zs[1] - LOW_HANDICAP)
-    return Drift(z + level >= LEAST, zs[1] - LOW_DRIFT_HANDICAP > zs[0], z)
+    return Decision(z + level >= LEAST, zs[1] - LOW_DRIFT_HANDICAP > zs[0], z)
 
 
 def find_drift(curve: Ints) -> int:

@@ -275,8 +275,8 @@ static AM_SELDOM void find_drift(airmark_t *detector)
                                        peak_between(curve[k - 1u], curve[k], curve[k + 1u], DRIFT_STEP_Q4));
 }
 
-/* 7.3: whether the candidate is worth confirming, its rank from now on, and which curve tells its drift. */
-static AM_SELDOM bool is_likely(airmark_t *detector)
+/* 7.3: whether the candidate is likely, its rank from now on, and which curve tells its drift. */
+static AM_SELDOM bool decide(airmark_t *detector)
 {
     /* SPEC.md's M and C: by used bins (16 kHz, 8 kHz), span, group (low, all). */
     static const uint16_t mean[2][2][2] = {{{3680, 7392}, {1840, 3696}}, {{3168, 3168}, {1584, 1584}}};
@@ -349,7 +349,7 @@ bool airmark_template(airmark_t *detector, uint32_t step)
         if (step + 1u < SEARCH_STEPS) {
             return true;
         }
-        const bool likely = is_likely(detector);
+        const bool likely = decide(detector);
         if (likely) {
             find_drift(detector);
         }

@@ -225,7 +225,7 @@ class Gate:
             raise GateError(Status.BAD_RATE)
         if not 1 <= config.overlap_percent <= 100:
             raise GateError(Status.BAD_OVERLAP)
-        self.config, self._keys = config, frozenset(config.keys)
+        self.config = config
         self._length, self._latest = length(config.rate), latest(config.rate)
         self.reset(first_sample)
 
@@ -243,7 +243,7 @@ class Gate:
             raise GateError(Status.BACKWARDS)
         repetition = _at_rate(REPETITION, self.config.rate)
         same = (mark for _, mark in self._marks if mark.key == new.key and abs(mark.sample - new.sample) <= repetition)
-        if new.key not in self._keys or any(same):
+        if new.key not in self.config.keys or any(same):
             return
         self._marks.append((heard, new))
         if len(self._marks) > MARKS:

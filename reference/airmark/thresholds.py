@@ -69,7 +69,7 @@ the score of one a day 0.13 higher.
 
 
 def tail(score: float, engine: str = "float") -> float:
-    """How many of a key's independent looks on unmarked sound have a score from there on, of an engine's.
+    """The share of a key's independent looks on unmarked sound for which an engine gives a score from there on.
 
     Under LEAST_C the integer ones have it as at LEAST_C: how much more they would tell was not counted.
     """

@@ -511,6 +511,12 @@ def cases() -> tuple[Case, ...]:
             amplitudes=(723, 723, 723, 723),
         ),
         _with_mark(
+            "just-unlikely",
+            "another, of which they lack the least",
+            start=3078,
+            amplitudes=(705, 705, 705, 705),
+        ),
+        _with_mark(
             "low-bands",
             "only the lower bands are marked: their group says more",
             amplitudes=(1300, 1300, 0, 0),

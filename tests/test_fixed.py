@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import fields
 from fractions import Fraction
 from functools import cache
 from itertools import combinations, islice, pairwise
 from math import cos, floor, isqrt, pi, sin, sqrt
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -705,8 +707,16 @@ def test_steps_of_confirm(span: Span, hz: int):
         assert [band for step in found for band in step] == list(range(2 if hz == 8000 else 4))
         counts.add(len(found))
     assert len(counts) > 1
-    # What airmark_internal.h and airmark.words count on.
     assert max(counts) == {(WHOLE, 8000): 14, (WHOLE, 16_000): 27, (HALF, 8000): 4, (HALF, 16_000): 7}[span, hz]
+
+
+def test_the_ring_of_c_counts_on_the_most_steps_that_there_are():
+    text = (Path(__file__).parents[1] / "firmware/lib/airmark/src/airmark_internal.h").read_text("utf-8")
+    most = max(len(confirm.schedule(WHOLE, drift, RATES[RATE])) for drift in range(-3600, 3601, 16))
+    assert re.findall(r"AM_(TEMPLATE|CONFIRM)_STEPS = (\d+)", text) == [
+        ("TEMPLATE", str(template.STEPS)),
+        ("CONFIRM", str(most)),
+    ]
 
 
 # Statistic

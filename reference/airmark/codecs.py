@@ -66,6 +66,8 @@ class _Kind:
     """Default bit rate for one and for two channels, bit/s, or the most it has at its rate; None: it has no choice."""
     constant: bool = False
     """Whether its bit rate is the same for every sound."""
+    every: bool = False
+    """Whether it has every bit rate that it does not refuse: what it sends for one sound says nothing about that."""
     delay: int | None = None
     """Samples from input to output; None: the encoder declares it in its first packet."""
     options: dict[str, str] = field(default_factory=dict)
@@ -76,7 +78,7 @@ KINDS = {
     "mp2": _Kind("av", "mp2", "mp2", MPEG_RATES[3:], bitrate=(128_000, 128_000), constant=True),
     "aac": _Kind("av", "aac", "aac", (*MPEG_RATES, 64000, 88200, 96000), bitrate=(128_000, 128_000)),
     "ac3": _Kind("av", "ac3", "ac3", (32000, 44100, 48000), bitrate=(192_000, 192_000), constant=True),
-    "opus": _Kind("av", "libopus", "libopus", (48000,), bitrate=(96_000, 96_000)),
+    "opus": _Kind("av", "libopus", "libopus", (48000,), bitrate=(96_000, 96_000), every=True),
     "vorbis": _Kind("soundfile", "OGG/VORBIS", delay=0),
     # Analysis and synthesis are one polyphase filter of 80 taps each, 8 samples at a time: 80 - 8 + 1.
     "sbc": _Kind("av", "sbc", "sbc", (44100, 48000), bitrate=(193_000, 328_000), constant=True, delay=73),
@@ -217,10 +219,10 @@ def encode(x: NDArray[np.float32], rate: int, codec: Codec) -> tuple[list[bytes]
         raise AirmarkError(
             f"codec {codec.name}: the encoder refuses {asked} at {rate} Hz, {channels} channel(s); try another bit rate"
         ) from error
-    if codec.bitrate and (kind.constant or len(x) >= rate):
-        # Encoders take the nearest bit rate that they have, and say nothing.
+    if codec.bitrate and not kind.every and (kind.constant or len(x) >= rate):
+        # Encoders take the nearest bit rate that they have, and say nothing. AAC spends half as much again on some.
         sent = 8 * sum(packet.size for packet in packets) * rate / len(padded)
-        if sent > 1.3 * codec.bitrate or (kind.constant and sent < 0.85 * codec.bitrate):
+        if sent > (1.3 if kind.constant else 1.6) * codec.bitrate or (kind.constant and sent < 0.85 * codec.bitrate):
             raise AirmarkError(
                 f"codec {codec.name}: has no {codec.bitrate / 1000:g}k at {rate} Hz, {channels} channel(s), and would "
                 f"send about {sent / 1000:.0f}k; ask for a bit rate nearer to that"

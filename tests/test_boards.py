@@ -74,9 +74,7 @@ def copy(folder: Path) -> Path:
     return folder
 
 
-def run(
-    top: Path, *arguments: str, workspace: Path | None = None, flags: str = ""
-) -> subprocess.CompletedProcess[str]:
+def run(top: Path, *arguments: str, workspace: Path | None = None, flags: str = "") -> subprocess.CompletedProcess[str]:
     """boards/run of a clone. workspace: where it builds, else in the clone."""
     environment = os.environ | {"PLATFORMIO_BUILD_FLAGS": flags}
     environment.pop("PLATFORMIO_CORE_DIR", None)
@@ -160,12 +158,16 @@ def test_a_wrong_table_and_a_program_that_dies_are_found(tmp_path: Path):
     changed = f"{int(entry[1].rstrip('u'), 16) ^ 16:08x}u"
     tables.write_text(text[: entry.start(1)] + changed + text[entry.end(1) :], "utf-8")
     # On the emulated cores an illegal instruction, when some cases were told.
-    change(top / "firmware/src/vectors.c", "        name = vector->name;\n", (
-        "        name = vector->name;\n"
-        "        if (number == 20u && sizeof(void *) == 4u) {\n"
-        "            __builtin_trap();\n"
-        "        }\n"
-    ))
+    change(
+        top / "firmware/src/vectors.c",
+        "        name = vector->name;\n",
+        (
+            "        name = vector->name;\n"
+            "        if (number == 20u && sizeof(void *) == 4u) {\n"
+            "            __builtin_trap();\n"
+            "        }\n"
+        ),
+    )
     done = run(top, "--json", "host", "m7", "rv32imc")
     assert done.returncode == 1, done.stderr
     found = rows(done)

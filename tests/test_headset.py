@@ -291,8 +291,6 @@ def test_words_that_the_gate_refuses_or_that_wait_where_all_has_been_told_wake(t
 # Macros
 
 
-
-
 def check(*options: str) -> None:
     """Let the compiler read the program."""
     run(["gcc", "-std=c99", *STRICT, f"-I{LIBRARY}", f"-I{PORT}", *options, "-fsyntax-only", PROGRAM])

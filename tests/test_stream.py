@@ -262,6 +262,7 @@ def test_phases_of_next_to_nothing_are_finite(size: float):
 
 # Memory
 
+
 def test_memory_does_not_grow():
     """An hour of sound where AIRMARK_LONG=1, else 20 s."""
     rate = 16_000

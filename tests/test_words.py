@@ -224,7 +224,7 @@ def test_the_command_refuses_in_one_line(capsys, key_file, tmp_path, arguments, 
 
 def test_a_word_before_which_there_is_only_silence_is_refused(capsys, key_file, tmp_path):
     samples = audio.read(SPEECH).samples[:, 0].copy()
-    samples[: 40_000] = 0
+    samples[:40_000] = 0
     soundfile.write(tmp_path / "host.wav", samples, 16_000)
     out = tmp_path / "marked.wav"
     words = ("--word", 1.8, 2.4, "--word", 5, 5.6)

@@ -1,6 +1,6 @@
 """Run an example as on a device, with stand-ins for what is not here: I2S hears clip.pcm, pins print what they do.
 
-    micropython run_example.py EXAMPLE PLATFORM    # in a folder with secret.json and clip.pcm; ends where the clip does
+micropython run_example.py EXAMPLE PLATFORM    # in a folder with secret.json and clip.pcm; ends where the clip does
 """
 
 import asyncio

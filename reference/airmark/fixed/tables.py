@@ -57,7 +57,7 @@ class Span(NamedTuple):
         return BLOCK * self.repetitions
 
 
-WHOLE = Span("whole", 32, least_level=640, handicap=0)
+WHOLE = Span("whole", 32, least_level=576, handicap=0)
 HALF = Span("half", 16, least_level=768, handicap=102)
 
 

@@ -40,7 +40,7 @@ SEARCH_STEPS = 4
 STEPS = 8
 FRAMES = 4
 """That come at most while a place is looked at."""
-LEAST = 2176
+LEAST = 2048
 """Q8, of the energy along the key and the screen's level together."""
 MOST_LEVEL = 65_535
 """Of a likely candidate."""

@@ -58,7 +58,7 @@ extern "C" {
 #endif
 
 #define AIRMARK_VERSION "0.1.0"
-#define AIRMARK_NUMERIC_VERSION 3
+#define AIRMARK_NUMERIC_VERSION 4
 
 #ifndef AIRMARK_MAX_KEYS
 #define AIRMARK_MAX_KEYS 1

@@ -44,7 +44,7 @@ enum {
     AM_WHOLE = 0,
     AM_HALF = 1,
     AM_TEMPLATE_STEPS = 8,
-    AM_CONFIRM_STEPS = 27, /* at most, SPEC.md, 8.3 */
+    AM_CONFIRM_STEPS = 26, /* at most, SPEC.md, 8.3 */
     AM_LOW_HANDICAP_Q8 = 77,
     AM_HALF_HANDICAP_Q8 = 102
 };

@@ -1,7 +1,7 @@
 /* Stage screen: a running level from the short lags, and the candidates it lets through. SPEC.md, 5. */
 #include "airmark_internal.h"
 
-enum { WHOLE_LEAST = 640, HALF_LEAST = 768 };
+enum { WHOLE_LEAST = 576, HALF_LEAST = 768 };
 
 /* Frames after which a report no longer matters: long before their count comes round. SPEC.md, 10. */
 #define FORGOTTEN (1u << 30)

@@ -2,7 +2,7 @@
 #include "airmark_internal.h"
 
 enum {
-    LEAST_Q8 = 2176, /* of the energy along the key and the screen's level together */
+    LEAST_Q8 = 2048, /* of the energy along the key and the screen's level together */
     LOW_DRIFT_HANDICAP_Q8 = 400,
     SEARCH_STEPS = 4, /* until a candidate is refused or not */
     PLACE_BANDS = 3,

@@ -33,8 +33,8 @@
 
 /* Scores of one false alarm a year, all keys together, for 1, 2, ... keys: airmark.thresholds, rounded up to 1/256. */
 static const uint16_t one_a_year_q8[] = {
-    AIRMARK_DEFAULT_THRESHOLD_Q8, 1666, 1683, 1694, 1704, 1711, 1717, 1722,
-    1727, 1731, 1735, 1738, 1742, 1744, 1747, 1750,
+    AIRMARK_DEFAULT_THRESHOLD_Q8, 1670, 1686, 1698, 1707, 1714, 1720, 1725,
+    1730, 1734, 1738, 1741, 1744, 1747, 1750, 1752,
 };
 #if AIRMARK_MAX_KEYS > 16
 #error "airmark: the module for MicroPython is built for at most 16 keys (AIRMARK_MAX_KEYS)"

@@ -134,7 +134,7 @@ typedef enum {
 } airmark_status_t;
 
 #define AIRMARK_LEAST_THRESHOLD_Q8 256     /* a score of 1 */
-#define AIRMARK_DEFAULT_THRESHOLD_Q8 1636  /* a score of 6.39: one false alarm a year, one key (reference/README.md) */
+#define AIRMARK_DEFAULT_THRESHOLD_Q8 1641  /* a score of 6.41: one false alarm a year, one key (reference/README.md) */
 
 typedef struct {
     uint32_t rate;             /* of the input, Hz */

@@ -567,7 +567,7 @@ def test_keys_of_two_profiles():
 
 
 @pytest.mark.parametrize("engine", ["float", "c"])
-@given(st.floats(1e-7, 60), st.floats(1.01, 10), st.integers(1, 1000), st.floats(-1, 12))
+@given(st.floats(1e-7, 25), st.floats(1.01, 10), st.integers(1, 1000), st.floats(-1, 12))
 def test_thresholds_are_monotone(engine: str, per_day: float, factor: float, count: int, score: float):
     threshold = thresholds.threshold(per_day, count, engine)
     assert thresholds.threshold(per_day / factor, count, engine) > threshold

@@ -37,6 +37,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,7 @@ from numpy.typing import NDArray
 
 from airmark.errors import AirmarkError
 
+PADDING = 8192
 MPEG_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 SPEC = re.compile(r"(?P<name>[a-z0-9]+)(?::(?P<bitrate>\d+(?:\.\d+)?)k)?")
 
@@ -66,8 +68,6 @@ class _Kind:
     """Default bit rate for one and for two channels, bit/s, or the most it has at its rate; None: it has no choice."""
     constant: bool = False
     """Whether its bit rate is the same for every sound."""
-    every: bool = False
-    """Whether it has every bit rate that it does not refuse: what it sends for one sound says nothing about that."""
     delay: int | None = None
     """Samples from input to output; None: the encoder declares it in its first packet."""
     options: dict[str, str] = field(default_factory=dict)
@@ -78,7 +78,7 @@ KINDS = {
     "mp2": _Kind("av", "mp2", "mp2", MPEG_RATES[3:], bitrate=(128_000, 128_000), constant=True),
     "aac": _Kind("av", "aac", "aac", (*MPEG_RATES, 64000, 88200, 96000), bitrate=(128_000, 128_000)),
     "ac3": _Kind("av", "ac3", "ac3", (32000, 44100, 48000), bitrate=(192_000, 192_000), constant=True),
-    "opus": _Kind("av", "libopus", "libopus", (48000,), bitrate=(96_000, 96_000), every=True),
+    "opus": _Kind("av", "libopus", "libopus", (48000,), bitrate=(96_000, 96_000)),
     "vorbis": _Kind("soundfile", "OGG/VORBIS", delay=0),
     # Analysis and synthesis are one polyphase filter of 80 taps each, 8 samples at a time: 80 - 8 + 1.
     "sbc": _Kind("av", "sbc", "sbc", (44100, 48000), bitrate=(193_000, 328_000), constant=True, delay=73),
@@ -193,14 +193,38 @@ def _through_av(x: NDArray[np.float32], rate: int, codec: Codec) -> tuple[NDArra
 def encode(x: NDArray[np.float32], rate: int, codec: Codec) -> tuple[list[bytes], bytes | None, int]:
     """The packets of one of FFmpeg's encoders, its stream header (or None) and the delay that it declares, samples.
 
-    x: (n, channels), full scale 1, at a rate (Hz) that the codec has; 8,192 zeros follow it, so that a decoder that is
-    late gives all of it.
+    x: (n, channels), full scale 1, at a rate (Hz) that the codec has; PADDING zeros follow it, so that a decoder that
+    is late gives all of it.
+
+    Raises AirmarkError for a bit rate that the codec refuses or doesn't have.
     """
+    channels = x.shape[1]
+    if codec.bitrate:
+        # Encoders take the nearest bit rate that they have, and say nothing.
+        sent = _sent_for_noise(codec, rate, channels)
+        if sent > 1.3 * codec.bitrate or (KINDS[codec.name].constant and sent < 0.85 * codec.bitrate):
+            raise AirmarkError(
+                f"codec {codec.name}: has no {codec.bitrate / 1000:g}k at {rate} Hz, {channels} channel(s), and would "
+                f"send about {sent / 1000:.0f}k; ask for a bit rate nearer to that"
+            )
+    return _packets(x, rate, codec)
+
+
+@lru_cache(maxsize=64)
+def _sent_for_noise(codec: Codec, rate: int, channels: int) -> float:
+    """bit/s of two seconds of white noise: of tones and beats Opus and AAC send up to twice what they are asked for."""
+    noise = np.random.default_rng(0).uniform(-0.2, 0.2, (2 * rate, channels)).astype(np.float32)
+    packets, _, _ = _packets(noise, rate, codec)
+    return 8 * sum(map(len, packets)) * rate / (len(noise) + PADDING)
+
+
+def _packets(x: NDArray[np.float32], rate: int, codec: Codec) -> tuple[list[bytes], bytes | None, int]:
+    """As encode, whatever the bit rate that comes of it."""
     import av
 
     kind = KINDS[codec.name]
     channels = x.shape[1]
-    padded = np.concatenate([x, np.zeros((8192, channels), np.float32)])
+    padded = np.concatenate([x, np.zeros((PADDING, channels), np.float32)])
     try:
         coder: Any = av.CodecContext.create(kind.coder, "w")
         coder.sample_rate = rate
@@ -219,14 +243,6 @@ def encode(x: NDArray[np.float32], rate: int, codec: Codec) -> tuple[list[bytes]
         raise AirmarkError(
             f"codec {codec.name}: the encoder refuses {asked} at {rate} Hz, {channels} channel(s); try another bit rate"
         ) from error
-    if codec.bitrate and not kind.every and (kind.constant or len(x) >= rate):
-        # Encoders take the nearest bit rate that they have, and say nothing. AAC spends half as much again on some.
-        sent = 8 * sum(packet.size for packet in packets) * rate / len(padded)
-        if sent > (1.3 if kind.constant else 1.6) * codec.bitrate or (kind.constant and sent < 0.85 * codec.bitrate):
-            raise AirmarkError(
-                f"codec {codec.name}: has no {codec.bitrate / 1000:g}k at {rate} Hz, {channels} channel(s), and would "
-                f"send about {sent / 1000:.0f}k; ask for a bit rate nearer to that"
-            )
     return [bytes(packet) for packet in packets], coder.extradata, -(packets[0].pts or 0)
 
 

@@ -567,7 +567,7 @@ def test_keys_of_two_profiles():
 
 
 @pytest.mark.parametrize("engine", ["float", "c"])
-@given(st.floats(1e-7, 25), st.floats(1.01, 10), st.integers(1, 1000), st.floats(-1, 12))
+@given(st.floats(1e-7, 100), st.floats(1.01, 10), st.integers(1, 1000), st.floats(-1, 12))
 def test_thresholds_are_monotone(engine: str, per_day: float, factor: float, count: int, score: float):
     threshold = thresholds.threshold(per_day, count, engine)
     assert thresholds.threshold(per_day / factor, count, engine) > threshold
@@ -602,9 +602,12 @@ def test_integer_engines_expect_what_was_heard():
     for score, heard in counts.items():
         low, high = poisson.interval(0.99, days * thresholds.per_day(score, engine="c"))
         assert low <= heard <= high, score
-    assert thresholds.threshold(2e4 / 800, engine="c") > thresholds.LEAST_C
-    with pytest.raises(AirmarkError, match=r"100 false alarms a day: engine c was counted up to 25.9 a day with 1 key"):
-        thresholds.threshold(100, engine="c")
+    # Further down, where it was not fitted, it expects 5 % more than were heard.
+    for score, heard in {4.0: 49_162, 4.25: 24_566}.items():
+        assert 0.94 < heard / (days * thresholds.per_day(score, engine="c")) < 1, score
+    assert thresholds.threshold(2e4 / 200, engine="c") > thresholds.LEAST_C
+    with pytest.raises(AirmarkError, match=r"200 false alarms a day: engine c was counted up to 122 a day with 1 key"):
+        thresholds.threshold(200, engine="c")
 
 
 # The first stages

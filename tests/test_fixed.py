@@ -419,13 +419,13 @@ def test_screen(hz: int):
 
 
 def test_candidates():
-    levels = np.random.default_rng(0).integers(0, 4, (3000, 2, 2)) * 330
+    levels = np.random.default_rng(0).choice([0, 330, 575, 576, 767, 768, 990], (3000, 2, 2))
     stage = ScreenStage(RATES[RATE], [tuple(c) for c in columns(2)], [WHOLE, HALF])
     found = stage._candidates(np.concatenate([stage.levels, levels]))
     expected = []
     for f in range(3000):
         for k in range(2):
-            for s, (least, length) in enumerate(((WHOLE.least_level, 128), (HALF.least_level, 64))):
+            for s, (least, length) in enumerate(((576, 128), (768, 64))):
                 now = [int(levels[f - back, k, s]) if f >= back else 0 for back in range(4)]
                 if now[1] >= max(least, now[0]) and now[1] > max(now[2], now[3]):
                     expected.append((f, (f - 1 - length + 1, k, s, now[1])))
@@ -1046,7 +1046,7 @@ def test_it_finds_the_halves_that_the_float_engine_finds(rate: int, ppm: float):
 
 @pytest.mark.parametrize(("ppm", "score", "off"), [(-100.0, 0.9, 256), (0.0, 0.5, 160), (100.0, 0.5, 160)])
 def test_it_finds_noisy_marks(ppm: float, score: float, off: int):
-    """The place, told by three bands of one-bit frames, may be a frame off, and the score less: at -100 ppm it is."""
+    """The place, told by three bands of one-bit frames, may be a frame off: at -100 ppm it is, the score 0.88 less."""
     samples = marked(44_100, ppm=ppm, noise_db=-20.0)
     (expected,), (found,) = (detections(samples, 44_100, engine, early=False) for engine in ("float", "fixed"))
     assert same(expected, found, 44_100, score, 20, samples=off)

@@ -16,8 +16,8 @@ from scipy.stats import norm
 from airmark.errors import AirmarkError
 
 ONE_A_YEAR = 1 / 365.25
-LEAST_C, MOST_C = 4.5, 12.0
-"""Scores between which thresholds of the integer engines lie: below, more are expected than were counted."""
+LEAST_C, MOST_C = 4.0, 12.0
+"""Scores between which thresholds of the integer engines lie: below, no events were counted."""
 LOOKS_A_DAY = 5.9e7
 """Independent looks a day of one key under the default profile, early decisions and lower bands among them.
 
@@ -72,7 +72,7 @@ the score of one a day 0.07 higher.
 def tail(score: float, engine: str = "float") -> float:
     """The share of a key's independent looks on unmarked sound for which an engine gives a score from there on.
 
-    Under LEAST_C the integer ones have it as at LEAST_C: further down the fit does not hold.
+    Under LEAST_C the integer ones have it as at LEAST_C: how much more they would tell was not counted.
     """
     if engine not in ("c", "fixed"):
         return float(norm.sf(score))

@@ -187,6 +187,12 @@ def test_cases_are_what_they_say(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(confirm, "MOST", confirm.MOST - 1)
     steps.append(confirm.schedule(WHOLE, drift, rate_of(16_000)))
     assert len(steps[0]) < len(steps[1])
+    for name, span, spans, least in (("least-level", 0, 1, 576), ("least-level-early", 1, 2, 768)):
+        levels = np.array(records(name, "screen", 16 + 8 * spans))[:, 16 + span :: spans]
+        first, second, middle, after = (levels[i : len(levels) - 3 + i] for i in range(4))
+        peaks = middle[(middle > first) & (middle > second) & (middle >= after)]
+        assert {least - 1, least} <= set(peaks.tolist()), name
+        assert min(r[3] for r in records(name, "candidates", 4) if r[2] == span) == least
     for name, least, likely in (("just-likely", 2048, 1), ("just-unlikely", 2047, 0)):
         assert (least, likely) in [(r[3] + r[38], r[39]) for r in records(name, "drift", 41)]
     ((*_, of_all, of_low, score),) = records("low-bands", "statistic", 8)

@@ -339,6 +339,23 @@ def cases() -> tuple[Case, ...]:
     b0, b1, b2, b3 = ((word >> 16) * 0x10001 for word in one[0])
     of_halves = (b0, b1, b2, b3)
     other_mark = Mark(change + 1000, MARK, two[1], 2, EVEN)
+    faint, early_faint = (
+        Case(
+            f"least-level{name}",
+            f"eight faint marks in noise; levels peak at the least that makes a candidate of a {span}, and at one less",
+            eight,
+            length,
+            (
+                Noise(0, length, seed, 16_000),
+                *(Mark(start + 700 * i, MARK, key, 3 + i, (amplitude,) * 4) for i, key in enumerate(eight)),
+            ),
+            early=bool(name),
+        )
+        for name, span, length, seed, start, amplitude in (
+            ("", "whole mark", 7900 + MARK + 20_000, 1018, 3266, 450),
+            ("-early", "half", 7900 + MARK + 4000, 1571, 3327, 600),
+        )
+    )
     crowd = tuple(Mark(3000 + 700 * i, MARK, key, 3 + i, (700, 700, 700, 700)) for i, key in enumerate(eight))
     found = [
         Case("full-scale-flips", "differences that saturate: from -32768 to 32767 and back", one, long, (flips,)),
@@ -504,6 +521,8 @@ def cases() -> tuple[Case, ...]:
             step=65_543,
         ),
         _with_mark("drift-far", "215 ppm, beyond the drifts that are looked for", step=65_522, noise=8000),
+        faint,
+        early_faint,
         _with_mark(
             "just-likely",
             "a faint mark whose level and energy along the key are just enough",

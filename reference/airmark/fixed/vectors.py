@@ -315,6 +315,11 @@ def _with_mark(name: str, why: str, *, start: int = 4000, noise: int = 16_000, *
     return Case(name, why, keys(1), length, (_hiss(length, noise), mark), **options)
 
 
+def _crowd(columns: tuple[Columns, ...], start: int, amplitude: int) -> tuple[Mark, ...]:
+    """A mark of each key, one 700 samples after the other."""
+    return tuple(Mark(start + 700 * i, MARK, key, 3 + i, (amplitude,) * 4) for i, key in enumerate(columns))
+
+
 def _only(case: Case) -> RawDetection:
     """The one detection of a case."""
     (found,) = run(case).detections
@@ -339,16 +344,14 @@ def cases() -> tuple[Case, ...]:
     b0, b1, b2, b3 = ((word >> 16) * 0x10001 for word in one[0])
     of_halves = (b0, b1, b2, b3)
     other_mark = Mark(change + 1000, MARK, two[1], 2, EVEN)
+    crowd = _crowd(eight, 3000, 700)
     faint, early_faint = (
         Case(
             f"least-level{name}",
             f"eight faint marks in noise; levels peak at the least that makes a candidate of a {span}, and at one less",
             eight,
             length,
-            (
-                Noise(0, length, seed, 16_000),
-                *(Mark(start + 700 * i, MARK, key, 3 + i, (amplitude,) * 4) for i, key in enumerate(eight)),
-            ),
+            (Noise(0, length, seed, 16_000), *_crowd(eight, start, amplitude)),
             early=bool(name),
         )
         for name, span, length, seed, start, amplitude in (
@@ -356,7 +359,6 @@ def cases() -> tuple[Case, ...]:
             ("-early", "half", 7900 + MARK + 4000, 1571, 3327, 600),
         )
     )
-    crowd = tuple(Mark(3000 + 700 * i, MARK, key, 3 + i, (700, 700, 700, 700)) for i, key in enumerate(eight))
     found = [
         Case("full-scale-flips", "differences that saturate: from -32768 to 32767 and back", one, long, (flips,)),
         Case(

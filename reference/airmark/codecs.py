@@ -48,6 +48,7 @@ from numpy.typing import NDArray
 from airmark.errors import AirmarkError
 
 PADDING = 8192
+"""Zeros that are encoded after a sound."""
 MPEG_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 SPEC = re.compile(r"(?P<name>[a-z0-9]+)(?::(?P<bitrate>\d+(?:\.\d+)?)k)?")
 

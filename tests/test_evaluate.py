@@ -104,6 +104,14 @@ def test_ways_take_turns_and_crops_hold_the_whole_mark(keys):
     assert all(report.is_found(plan, trial) for trial in outcome.trials)
 
 
+def test_a_trial_that_cannot_be_had_is_told_by_its_names(keys):
+    way = evaluate.Way("MP3 at a phone's", codec_before="mp3:4k")
+    plan = plan_of(keys, [replace(NAMED["digital"], ways=(way,))], 1)
+    host = evaluate.make(plan, 0, Recipe("adaptive", None, 1)).made[0].host
+    with pytest.raises(AirmarkError, match=f"^digital, MP3 at a phone's, mark 0 in {host}: codec mp3: .*4k"):
+        evaluate.run(plan, [])
+
+
 def test_three_in_a_row_are_found_if_one_is(keys):
     plan = plan_of(keys, [NAMED["repeated"]], 1)
     marked = evaluate.make(plan, 0, plan.recipe(NAMED["repeated"], False))
@@ -318,7 +326,10 @@ def test_the_command_writes_a_report(tmp_path, capsys, monkeypatch):
     out = tmp_path / "out"
     words = ["evaluate", "--trials", "3", "--null-keys", "2", "--jobs", "1", "--out", str(out), "--json"]
     assert main([*words, "--condition", "rooms-20", "time"]) == 0
-    printed = json.loads(capsys.readouterr().out)
+    said = capsys.readouterr()
+    assert said.err == "note: no visqol: run 'reference/install quality'\n"
+    printed = json.loads(said.out)
+    assert printed["run"]["notes"] == ["no visqol: run 'reference/install quality'"]
     assert printed == {"folder": str(out), **json.loads((out / "report.json").read_text())}
     assert [row["name"] for row in printed["conditions"]] == ["rooms-20", "time"]
     assert [row["trials"] for row in printed["conditions"]] == [3, 3]

@@ -314,7 +314,7 @@ def run(
 
     jobs: pieces of work at a time, -1 for as many as there are processors. backend: joblib's name of who does them, and
     for dask the address of its scheduler. The result is the same for any of them. Raises AirmarkError for a backend
-    that there is not, and where no recording is long enough.
+    that there is not, where no recording is long enough, and for a trial whose way its sound can't go, by its names.
     """
     import joblib
 
@@ -448,7 +448,10 @@ def _trial(
     channel, room, seed = _channel(plan, index, marked, condition, way)
     heard = known.get(channel)
     if heard is None:
-        received = channel.apply(marked.samples, marked.rate, seed)
+        try:
+            received = channel.apply(marked.samples, marked.rate, seed)
+        except AirmarkError as error:
+            raise AirmarkError(f"{condition.name}, {way.name}, mark {index} in {first.host}: {error}") from None
         pcm = np.round(np.clip(received.samples, -1, 1) * 32767).astype(np.int16)
         heard = known[channel] = {engine: _hear(plan, marked, received, pcm, engine) for engine in plan.engines}
     main = heard[plan.engines[0]]

@@ -8,7 +8,6 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -101,20 +100,22 @@ def run(args: argparse.Namespace) -> int:
         task = bar.add_task("searching for keys", total=None)
         keys = keys_with_symmetries(evaluate.KEYS + args.null_keys, args.seed)
         plan = _plan(args, conditions, found, tuple(keys[: evaluate.KEYS]), notes)
+        for note in notes:  # now, and not after an hour
+            print(f"note: {note}", file=sys.stderr)
         null_keys = keys[evaluate.KEYS :]
         bar.update(task, description="trials", total=evaluate.steps(plan, null_keys))
         outcome = evaluate.run(
             plan, null_keys, args.jobs, args.backend, args.scheduler, progress=lambda: bar.advance(task)
         )
         bar.update(task, description="writing the report")
-        table = report.summary(plan, outcome, _about(args))
+        table = report.summary(plan, outcome, _about(args) | {"notes": notes})
         pictures = report_plot.pictures(plan, outcome, table, part)
         _write(plan, outcome, table, report.markdown(plan, table, pictures, notes), part)
         out = put()
     if args.json:
         print(json.dumps({"folder": str(out), **table}, indent=1))
     else:
-        _print(table, notes, out)
+        _print(table, out)
     return 0
 
 
@@ -249,7 +250,7 @@ def _csv(path: Path, rows: list[dict[str, Any]]) -> None:
         writer.writerows(rows)
 
 
-def _print(table: dict[str, Any], notes: Iterable[str], out: Path) -> None:
+def _print(table: dict[str, Any], out: Path) -> None:
     from airmark import report
 
     head = ("trials", "found", "95 %", "target", "", "noise pattern")
@@ -272,6 +273,6 @@ def _print(table: dict[str, Any], notes: Iterable[str], out: Path) -> None:
         later = one["later_ms"]
         told = f"; told {later['median']:.0f} ms later in the middle" if later["marks"] else ""
         print(f"engine {engine}, in the report: threshold {one['threshold']:.2f}{told}")
-    for line in (*timed, *(f"note: {note}" for note in notes)):
+    for line in timed:
         print(line)
     print(f"the report: {out / REPORT} ({table['run']['seconds']:.0f} s)")

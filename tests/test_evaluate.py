@@ -245,6 +245,22 @@ def test_how_much_later_an_engine_decides_than_the_first(keys):
     assert later["p95"] == pytest.approx(np.percentile([20.0, -10.0, 50.0], 95))
 
 
+def test_how_many_marks_an_engine_loses_against_the_first(keys):
+    plan = plan_of(keys, [CLEAN], 200, engines=("float", "c"), other_thresholds={"c": 5.0})
+    scores = [(6.0, 4.9), (5.1, 5.1), (None, None), (9.0, 9.0)] * 2 + [(9.0, 9.0)] * 32 + [(6.0, None)] * 10
+    trials = [
+        Trial("clean", "", i, False, f"h{i % 10}", "speech", scores={"float": first, "c": own})
+        for i, (first, own) in enumerate(scores)
+    ]
+    row = report._condition(plan, trials, CLEAN)["engines"]
+    loses = row["c"]["loses_points"]
+    assert (loses["lost"], loses["gained"], loses["mean"]) == (12, 2, pytest.approx(20.0))
+    assert 0 < loses["low"] < 20 < loses["high"] < 40
+    assert row["float"]["loses_points"] == {"mean": 0.0, "low": 0.0, "high": 0.0, "lost": 0, "gained": 0}
+    nothing = report._condition(plan, [], CLEAN)["engines"]["c"]["loses_points"]
+    assert nothing == {"mean": None, "low": None, "high": None, "lost": 0, "gained": 0}
+
+
 @needs_engine("c")
 def test_the_command_compares_engines_at_their_own_thresholds(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(evaluate.hardhosts, "names", lambda: ["white noise"])
@@ -265,6 +281,7 @@ def test_the_command_compares_engines_at_their_own_thresholds(tmp_path, capsys, 
         shown = [f"{thresholds.threshold(1.0, engine=engine):.2f}" for engine in engines]
         assert f"| threshold |  | {shown[0]} | {shown[1]} |" in text
         assert f"{engines[1]}: decision later than {engines[0]}" in text
+        assert f"| {engines[1]} against {engines[0]} | loses, points |" in text
         head = (out / "trials.csv").read_text().splitlines()[0].split(",")
         assert {"latency_s", f"latency_s_{engines[1]}", "score_c", "score_float"} <= set(head)
 

@@ -82,6 +82,20 @@ def _later(plan: Plan, trials: Sequence[Trial], engine: str) -> Table:
     return {"marks": len(later), "median": float(median), "p95": float(p95), "max": float(later.max())}
 
 
+def _loses(plan: Plan, trials: Sequence[Trial], engine: str) -> Table:
+    """How many points less of the same trials an engine finds than the first one does."""
+    found = np.array([(is_found(plan, trial), is_found(plan, trial, engine)) for trial in trials], float).reshape(-1, 2)
+    less = 100 * (found[:, 0] - found[:, 1])
+    low, high = intervals.by_recordings(np.mean, less, [trial.host for trial in trials], resampled=intervals.RESAMPLED)
+    return {
+        "mean": float(less.mean()) if len(less) else None,
+        "low": _known(low),
+        "high": _known(high),
+        "lost": int((less > 0).sum()),
+        "gained": int((less < 0).sum()),
+    }
+
+
 def _share(plan: Plan, trials: Sequence[Trial], engine: str | None = None) -> Table:
     hits = [is_found(plan, trial, engine) for trial in trials]
     hosts = [trial.host for trial in trials]
@@ -124,7 +138,9 @@ def _condition(plan: Plan, trials: Sequence[Trial], condition: Condition) -> Tab
         "elsewhere": sum(trial.elsewhere for trial in ours),
         "baseline": _share(plan, [trial for trial in mine if trial.baseline]),
         "engines": {
-            engine: _share(plan, ours, engine) | {"later_ms": _later(plan, ours, engine)} for engine in plan.engines
+            engine: _share(plan, ours, engine)
+            | {"later_ms": _later(plan, ours, engine), "loses_points": _loses(plan, ours, engine)}
+            for engine in plan.engines
         },
         "ways": {way.name: _share(plan, [t for t in ours if t.way == way.name]) for way in condition.ways if way.name},
         "kinds": {kind: _share(plan, [t for t in ours if t.kind == kind]) for kind in sorted({t.kind for t in ours})},
@@ -392,6 +408,13 @@ def _mark_s(plan: Plan) -> float:
     return profile.mark_samples / profile.rate
 
 
+def _points(loses: Table) -> tuple[str, str]:
+    if loses["mean"] is None:
+        return NONE, NONE
+    mean, low, high = (f"{round(loses[name], 1) + 0.0:.1f}" for name in ("mean", "low", "high"))
+    return mean, f"{low} to {high}"
+
+
 def _details(plan: Plan, table: Table) -> list[str]:
     out = []
     if len(plan.engines) > 1:
@@ -407,6 +430,9 @@ def _details(plan: Plan, table: Table) -> list[str]:
         ]
         out += ["### By engine", _rows(head, rows)]
         for engine in plan.engines[1:]:
+            head = (f"{engine} against {plan.engines[0]}", "loses, points", "95 %", "marks lost", "gained")
+            less = [(r["title"], r["engines"][engine]["loses_points"]) for r in table["conditions"]]
+            out.append(_rows(head, [(title, *_points(one), one["lost"], one["gained"]) for title, one in less]))
             later = [(r["title"], r["engines"][engine]["later_ms"]) for r in table["conditions"]]
             later.append(("all", engines[engine]["later_ms"]))
             head = (f"{engine}: decision later than {plan.engines[0]}", "marks", "median, ms", "95 %, ms", "most, ms")
@@ -415,6 +441,7 @@ def _details(plan: Plan, table: Table) -> list[str]:
             ]
             out.append(_rows(head, figures))
         out.append(
+            "Points: of the same trials, intervals over recordings; negative is found more often. "
             f"Later: over the marks that both told before the sound's end, by the ends of the blocks of "
             f"{1000 * evaluate.BLOCK_S:g} ms in which they did; negative is earlier."
         )

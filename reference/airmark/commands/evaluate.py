@@ -52,7 +52,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--full",
         action="store_true",
-        help="as many trials as the targets need: 400, for those of 99 %% 1,000, of digital ways 4,000",
+        help="as many trials as the targets need: 1,000, of digital ways 4,000",
     )
     parser.add_argument(
         "--baseline", type=int, metavar="N", help="trials of the published noise pattern; default a quarter; 0 for none"

@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
+import signal
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -360,6 +363,107 @@ def test_an_unwritable_folder(files: Path, capsys):
 def test_a_full_disk(files: Path, capsys):
     for out in ("/dev/full", "/dev/full/out.wav"):
         assert said(f"embed good.wav {out} --key key.json --force", capsys)
+
+
+def test_a_lossy_recording_beyond_full_scale(files: Path, capsys):
+    """As decoders give most loud masters: integers would clip it, wherever the mark is."""
+    loud = np.clip(3 * soundfile.read("good.wav")[0] / 0.2, -1, 1)
+    soundfile.write("loud.ogg", loud, RATE)
+    try:
+        assert np.abs(soundfile.read("loud.ogg")[0]).max() > 1
+        for at in ("0.5", "1.5"):
+            error = said(f"embed loud.ogg out.flac --key key.json --at {at}", capsys)
+            assert "out.flac: .flac can't hold loud.ogg as it is: sample" in error
+            assert "of full scale, beyond PCM_24; use .wav or .caf" in error
+        assert main(["embed", "loud.ogg", "folder/out.wav", "--key", "key.json", "--at", "1", "--strength", "-14"]) == 0
+    finally:
+        Path("loud.ogg").unlink()
+        Path("folder/out.wav").unlink(missing_ok=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names are no bytes there")
+def test_a_name_that_is_not_utf_8(files: Path, capsys):
+    name = os.fsdecode(b"bad\xff.wav")
+    Path(name).write_bytes(Path("good.wav").read_bytes())
+    try:
+        assert main(["detect", name, "--key", "key.json"]) == 1
+        assert main(["simulate", name, "folder/" + name, "--snr", "20", "--noise", "pink"]) == 0
+        capsys.readouterr()
+        line = said(f"detect {os.fsdecode(b'none' + bytes([255]))}.wav --key key.json", capsys)
+        assert "\\udcff" in line
+    finally:
+        Path(name).unlink()
+        Path("folder", name).unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("command", ["detect good.wav --key key.json", "detect good.wav --key key.json --json"])
+def test_standard_output_that_is_full(command: str, files: Path):
+    argv = [sys.executable, "-m", "airmark.cli", *command.split()]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, cwd=files, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stderr == b"airmark: error: No space left on device: the system refused it\n"
+
+
+def test_a_reader_of_the_table_who_leaves(files: Path):
+    argv = [
+        sys.executable,
+        "-m",
+        "airmark.cli",
+        "embed",
+        "good.wav",
+        "folder/out.wav",
+        "--key",
+        "key.json",
+        "--at",
+        "1",
+    ]
+    try:
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=files) as process:
+            assert process.stdout is not None
+            process.stdout.close()
+            _, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (2, b"")
+    finally:
+        (files / "folder/out.wav").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_program_that_is_ended_leaves_nothing(number: signal.Signals, files: Path):
+    argv = [sys.executable, "-m", "airmark.cli", "demo", "--out", "folder/demo"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=files) as process:
+        while process.poll() is None and not list((files / "folder").iterdir()):
+            time.sleep(0.01)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (128 + number, b"")
+    assert list((files / "folder").iterdir()) == []
+
+
+def test_an_error_of_the_program_is_no_answer(files: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    monkeypatch.setattr("airmark.audio.info", lambda path: 1 / 0)
+    assert main(["detect", "good.wav", "--key", "key.json"]) == 70
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_keys_of_one_name_are_told_apart(files: Path, capsys):
+    rng = np.random.default_rng(1)
+    for folder in ("a", "b"):
+        Path("folder", folder).mkdir()
+        Key(rng.choice([-1, 1], profile().key_shape), profile()).save(f"folder/{folder}/key.json")
+    try:
+        keys = ["folder/a/key.json", "folder/b/key.json"]
+        wanted = Key.load(keys[1]).fingerprint
+        assert main(["embed", "good.wav", "folder/out.wav", "--key", keys[1], "--at", "1"]) == 0
+        assert main(["detect", "folder/out.wav", "--key", *keys]) == 0
+        assert f"key key ({wanted})" in capsys.readouterr().out
+        assert main(["detect", "folder/out.wav", "--json", "--key", *keys]) == 0
+        (found,) = json.loads(capsys.readouterr().out)["detections"]
+        assert (found["key"], found["fingerprint"]) == (f"key ({wanted})", wanted)
+    finally:
+        shutil.rmtree("folder/a")
+        shutil.rmtree("folder/b")
+        Path("folder/out.wav").unlink(missing_ok=True)
 
 
 def piped(command: str, data: bytes, folder: Path) -> subprocess.CompletedProcess[bytes]:

@@ -176,12 +176,24 @@ def test_silence_is_not_marked():
     with pytest.raises(AirmarkError, match="digital silence"):
         embed(np.zeros(5 * RATE), RATE, keys()[0])
     host = np.concatenate([np.zeros(3 * RATE), clip()])
-    embedded = embed(host, RATE, keys()[0], at=[0.5, 3.5], strength=-14, judge=False)
-    assert [m.sample for m in embedded.marks] == [round(3.5 * RATE)]
+    with pytest.raises(AirmarkError, match=r"digital silence at 0\.500 s"):
+        embed(host, RATE, keys()[0], at=[0.5, 3.5], strength=-14, judge=False)
+    embedded = embed(np.concatenate([clip(), np.zeros(5 * RATE)]), RATE, keys()[0], strength=-14, judge=False)
+    assert embedded.silent
+    assert max(m.sample for m in embedded.marks) < min(embedded.silent)
+    assert max(embedded.silent) > len(clip()) + 2 * RATE
+
+    embedded = embed(host, RATE, keys()[0], at=[3.5], strength=-14, judge=False)
     assert not embedded.samples[: 3 * RATE].any()
     # A mark half in silence: the silent half stays silent.
     embedded = embed(host, RATE, keys()[0], at=[2.0], strength=-12, judge=False)
     assert np.abs(embedded.samples[: 3 * RATE - 512]).max() == 0
+
+
+def test_a_recording_beyond_what_was_asked_for_is_refused():
+    host = clip() / np.abs(clip()).max() * 1.01
+    with pytest.raises(AirmarkError, match=r"of full scale, beyond PCM_24: lower"):
+        embed(host, RATE, keys()[0], at=[0.5], strength=-14, judge=False, sample_type="PCM_24")
 
 
 # Strength and quality
@@ -504,7 +516,7 @@ def test_detect_says_found_and_not_found(tmp_path: Path, key_file: Path, capsys)
         assert report["engine"] == engine
         assert report["duration_s"] == pytest.approx(len(clip()) / RATE)
         assert [d["key"] for d in report["detections"]] == ["alpha"]
-        assert set(report["detections"][0]) == {"sample", "time_s", "score", "drift_ppm", "key"}
+        assert set(report["detections"][0]) == {"sample", "time_s", "score", "drift_ppm", "key", "fingerprint"}
     assert main(["detect", str(out), "--key", str(key_file), "--threshold", "50"]) == 1
     assert main(["detect", str(out), "--key", str(key_file), "--false-alarms-per-day", "0.001"]) == 0
 

@@ -11,6 +11,8 @@ import contextlib
 import os
 import re
 import secrets
+import shutil
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -154,7 +156,7 @@ def quantise(samples: Samples, sample_type: str) -> Samples:
     if bad.any():
         frame = int(np.flatnonzero(bad.reshape(len(samples), -1).any(axis=1))[0])
         worst = float(np.abs(samples[frame]).max())
-        raise FullScaleError(f"sample {frame} is {worst:.6g} of full scale, beyond {sample_type} (.wav can hold FLOAT)")
+        raise FullScaleError(f"sample {frame} is {worst:.6g} of full scale, beyond {sample_type}")
     return rounded
 
 
@@ -208,6 +210,11 @@ def _check_input(path: Path) -> None:
         raise AirmarkError(f"{path} is empty")
 
 
+def _name(path: Path) -> str | bytes:
+    """As soundfile takes it: by its bytes, as a name need not be UTF-8; Windows' are no bytes."""
+    return str(path) if sys.platform == "win32" else os.fsencode(path)
+
+
 def _open_sndfile(path: Path) -> soundfile.SoundFile | None:
     """The file opened by libsndfile, or None where that doesn't know it."""
     import soundfile
@@ -215,7 +222,7 @@ def _open_sndfile(path: Path) -> soundfile.SoundFile | None:
     if path.suffix.lower() in _AV_FIRST:
         return None
     try:
-        return soundfile.SoundFile(path)
+        return soundfile.SoundFile(_name(path))
     except soundfile.LibsndfileError as error:
         if error.code == _MALFORMED:  # FFmpeg may read such a file up to where it is cut, and say nothing
             raise AirmarkError(f"{path} is damaged or cut short") from None
@@ -284,7 +291,7 @@ def _decode_sndfile(source: Info, frames: int) -> Iterator[Samples]:
 
     done = 0
     try:
-        with soundfile.SoundFile(source.path) as file:
+        with soundfile.SoundFile(_name(source.path)) as file:
             while len(block := file.read(frames, dtype="float64", always_2d=True)):
                 done += len(block)
                 yield block
@@ -388,6 +395,21 @@ def _plan(source: Info, output: Path, *, lossy: bool, force: bool, raw: bool) ->
     return target(_AV[suffix][1][sample_type] if suffix in _AV else sample_type, sample_type, False)
 
 
+def check_fits(recording: Recording, target: Target) -> None:
+    """Raise AirmarkError where a sample of the recording itself is beyond what the output's sample type holds.
+
+    Lossy files often decode to peaks beyond full scale, which integers would clip.
+    """
+    try:
+        quantise(recording.samples, target.sample_type)
+    except FullScaleError as error:
+        others = (".mov", ".mkv") if target.picture else (".wav", ".caf")
+        raise AirmarkError(
+            f"{target.path}: {target.path.suffix} can't hold {recording.path} as it is: {error}; use "
+            f"{' or '.join(others)}, which hold what is beyond, or lower the sound first"
+        ) from None
+
+
 def _check_size(frames: int, source: Info, target: Target) -> None:
     width = BITS.get(target.codec) or {"FLOAT": 32, "DOUBLE": 64}.get(target.codec, 8)
     if frames * source.channels * width > 8 * _LIMIT_32.get(target.container, 2**63):
@@ -447,6 +469,8 @@ def _beside(target: Target) -> Iterator[Path]:
         yield temporary
     except (soundfile.LibsndfileError, av.FFmpegError, OSError, FullScaleError) as error:
         reason = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
+        with contextlib.suppress(OSError):  # libsndfile says "System error."
+            reason = reason if shutil.disk_usage(temporary.parent).free else "no space left on the disk"
         raise AirmarkError(f"{target.path} can't be written: {reason}") from None
     finally:
         with contextlib.suppress(OSError):
@@ -467,7 +491,9 @@ def _encode_sndfile(temporary: Path, parts: Iterable[Samples], source: Info, tar
 
     endian = "LITTLE" if target.container == "RAW" else "FILE"
     try:
-        file = soundfile.SoundFile(temporary, "w", source.rate, source.channels, target.codec, endian, target.container)
+        file = soundfile.SoundFile(
+            _name(temporary), "w", source.rate, source.channels, target.codec, endian, target.container
+        )
     except soundfile.LibsndfileError:
         raise AirmarkError(
             f"{target.path}: {target.codec} can't hold {source.channels} channels at {source.rate} Hz: "

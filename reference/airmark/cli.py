@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from airmark.errors import AirmarkError
@@ -32,24 +36,70 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+class _Ended(KeyboardInterrupt):
+    """Asked to end, as by logging out: what is half done is taken back as at Ctrl-C."""
+
+
+@contextlib.contextmanager
+def _ending() -> Iterator[None]:
+    """SIGTERM and SIGHUP raise _Ended meanwhile, where they would have ended the program at once."""
+    signals = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    mine = threading.current_thread() is threading.main_thread()
+    taken = [one for one in signals if mine and signal.getsignal(one) is signal.SIG_DFL]
+
+    def end(number: int, _frame: object) -> NoReturn:
+        raise _Ended(number)
+
+    for one in taken:
+        signal.signal(one, end)
+    try:
+        yield
+    finally:
+        for one in taken:
+            signal.signal(one, signal.SIG_DFL)
+
+
+def _give_up_output() -> None:
+    """What is still to be printed, and can't be, is not tried again at the program's end."""
+    with contextlib.suppress(OSError, ValueError):  # no standard output, or a stand-in for it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0 done or found, 1 not found, 2 wrong use or input."""
+    """Run one command; returns the exit status.
+
+    0 done or found; 1 not found; 2 wrong use or input, or what the system refused; 70 an error of this program, which
+    is told with its traceback; 128 and a signal's number where that ended it.
+    """
     # Before numpy is loaded: its matrices here are small, and threads for them only wait for each other (on two busy
     # cores the demo took 90 s instead of 18 s).
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    for stream in (sys.stdout, sys.stderr):
+        # File names need not be of the terminal's characters.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        args = parser().parse_args(argv)
-        status = int(args.run(args))
-        sys.stdout.flush()
-        return status
+        with _ending():
+            args = parser().parse_args(argv)
+            status = int(args.run(args))
+            sys.stdout.flush()
+            return status
     except AirmarkError as error:
         print(f"airmark: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _give_up_output()
         return 2
-    except KeyboardInterrupt:
-        return 130
+    except OSError as error:
+        _give_up_output()
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"airmark: error: {where}{error.strerror or error}: the system refused it", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as end:
+        return 128 + int(end.args[0] if isinstance(end, _Ended) else signal.SIGINT)
+    except Exception:
+        traceback.print_exc()
+        return 70
 
 
 if __name__ == "__main__":

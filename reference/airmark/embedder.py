@@ -16,7 +16,7 @@ import numpy.typing as npt
 import soxr
 
 from airmark import masking, quality
-from airmark.audio import BITS, check_rate, quantise
+from airmark.audio import BITS, FullScaleError, check_rate, quantise
 from airmark.channel import active_part
 from airmark.errors import AirmarkError
 from airmark.grid import Grid
@@ -85,6 +85,8 @@ class Embedded:
     samples: Real
     """(n, channels) float64, full scale 1."""
     marks: list[Mark]
+    silent: list[int]
+    """Places in digital silence, where nothing can be hidden, and which got no mark."""
 
 
 def _excess_db(judged: quality.Quality) -> float:
@@ -158,13 +160,16 @@ class Embedder:
         top = 1 - 2.0 ** (1 - BITS[sample_type]) if sample_type in BITS else max(1.0, float(np.abs(host).max()))
         progress = progress or (lambda _done, _total: None)
         steps = len(asked) * (2 if self.judge else 1)
-        marks = []
+        marks: list[Mark] = []
+        silent: list[int] = []
         for i, place in enumerate(asked):
             progress(i, steps)
             until = asked[i + 1] if i + 1 < len(asked) else len(host)
             mark = self._mark(host, samples, place, until, top, sample_type, power)
             if mark is not None:
                 marks.append(mark)
+            else:
+                silent.append(place)
         if not marks:
             raise AirmarkError("there is only digital silence where the marks were wanted: nothing can be marked there")
         if self.judge:
@@ -174,7 +179,7 @@ class Embedder:
                 judged = self._judge(host, samples, mark.sample, len(host), self.visqol)
                 marks[i] = replace(mark, quality=judged)
         progress(steps, steps)
-        return Embedded(samples, marks)
+        return Embedded(samples, marks, silent)
 
     def _everywhere(self, host: Real, start: int, stop: int) -> list[int]:
         sounding = np.flatnonzero(host[start:stop].any(axis=1))
@@ -343,12 +348,16 @@ def embed(
     host = host if host.ndim == 2 else host[:, None]
     if not np.isfinite(host).all():
         raise AirmarkError("the recording has samples that are not finite (NaN or infinite): repair it first")
+    try:
+        quantise(host, sample_type)
+    except FullScaleError as error:
+        raise AirmarkError(f"{error}: lower the recording, or take another sample_type") from None
     embedder = Embedder(key, rate, pattern=pattern, strength=strength, judge=judge)
     start, stop = span or (None, None)
     part = span_of(start, stop, rate, len(host))
     before = word_places(words, at, part, rate, key)
     embedded = embedder.embed(host, places_of((*at, *before), near, rate), part, sample_type)
-    check_words(embedded.marks, words, rate)
+    check_marked(embedded, words, at=bool(at or near), rate=rate)
     return embedded
 
 
@@ -366,11 +375,19 @@ def word_places(
     return places_for_words(words, at=at, span=span, mark_s=mark_s, **options)
 
 
-def check_words(marks: Sequence[Mark], words: Sequence[tuple[float, float]], rate: int) -> None:
-    """Raises AirmarkError for a word without a mark: where there is only digital silence none is made."""
+def check_marked(embedded: Embedded, words: Sequence[tuple[float, float]], *, at: bool, rate: int) -> None:
+    """Raises AirmarkError for a word or a place without a mark: where there is only digital silence none is made.
+
+    at: whether places were given.
+    """
     for word in words:
-        if not any(covers(mark.time_s, word, mark.samples / rate) for mark in marks):
+        if not any(covers(mark.time_s, word, mark.samples / rate) for mark in embedded.marks):
             raise AirmarkError(f"the word at {word[0]:.3f} s gets no mark: there is only digital silence before it")
+    if at and embedded.silent:
+        raise AirmarkError(
+            f"there is only digital silence at {embedded.silent[0] / rate:.3f} s, where a mark was wanted: nothing can "
+            "be marked there"
+        )
 
 
 def places_of(at: Sequence[float], near: Sequence[float], rate: int) -> list[Place] | None:

@@ -117,8 +117,8 @@ def _condition(plan: Plan, trials: Sequence[Trial], condition: Condition) -> Tab
     ours = [trial for trial in mine if not trial.baseline]
     share = _share(plan, ours)
     times = np.array([NEVER_S if trial.latency_s is None else trial.latency_s for trial in ours])
-    median = _median(times) if len(times) else NEVER_S
-    low, high = intervals.by_recordings(_median, times, [trial.host for trial in ours])
+    median = middle(times) if len(times) else NEVER_S
+    low, high = intervals.by_recordings(middle, times, [trial.host for trial in ours])
     met = None if condition.target is None or share["share"] is None else share["share"] >= condition.target
     if condition.target_s is not None and len(times):
         met = median <= condition.target_s
@@ -153,8 +153,8 @@ def _condition(plan: Plan, trials: Sequence[Trial], condition: Condition) -> Tab
     }
 
 
-def _median(values: Any) -> float:
-    # The lower middle, so that it never lies between a time and NEVER_S.
+def middle(values: Any) -> float:
+    """The lower middle, so that it never lies between a time and NEVER_S."""
     return float(np.sort(values)[(len(values) - 1) // 2])
 
 

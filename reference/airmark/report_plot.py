@@ -181,7 +181,10 @@ def _misses(
             )  # fmt: skip
     axes.set(xlabel=label, ylabel="marks missed, %", ylim=(-3, 103))
     axes.set_title("Misses (numbers: trials)")
-    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    if axes.get_legend_handles_labels()[0]:
+        figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    else:
+        axes.text(0.5, 0.5, "no trial has this figure", transform=axes.transAxes, ha="center", color=INK)
 
 
 def _times(figure: Figure, plan: Plan, trials: Sequence[Trial]) -> None:
@@ -192,7 +195,7 @@ def _times(figure: Figure, plan: Plan, trials: Sequence[Trial]) -> None:
     times = np.array([report.NEVER_S if t.latency_s is None else t.latency_s for t in near])
     found = times[times < report.NEVER_S]
     axes.hist(found, bins=np.arange(0, max(2.6, float(found.max(initial=0))) + 0.05, 0.05).tolist(), color=MARKED)
-    median = float(np.median(times))
+    median = report.middle(times) if len(times) else report.NEVER_S
     if median < report.NEVER_S:
         axes.axvline(median, color=INK, linestyle="--", linewidth=1.2)
         axes.annotate(

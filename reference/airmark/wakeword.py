@@ -381,13 +381,13 @@ def picture(plan: Plan, heard: Sequence[Heard], lines: Sequence[dict[str, Any]],
     when.text(plan.limit_s, 3, " limit", color="0.4", fontsize="small")
     when.axvline(0, color="0.8", linewidth=0.8)
     when.set(xlabel="after the word's end, s", ylabel="marks told, % of marked words", xlim=(-1.4, 1), ylim=(0, 103))
-    when.legend(fontsize="small", loc="upper left")
+    figure.legend(*when.get_legend_handles_labels(), fontsize="small", loc="outside lower left", ncols=2, frameon=False)
     own = [line for line in lines if line["early"]]
     for y, line in enumerate(own):
         colour = COLOURS[0] if line["marked"] else COLOURS[1]
         shares.plot([100 * line["low"], 100 * line["high"]], [y, y], color=colour)
         shares.plot(100 * (line["share"] or 0), y, "o", color=colour)
-    shares.set(xlabel="suppressed, % (95 %)", xlim=(-3, 103), yticks=range(len(own)))
+    shares.set(xlabel="suppressed, early decisions on, % (95 %)", xlim=(-3, 103), yticks=range(len(own)))
     shares.set_yticklabels([f"{line['title']}\n{line['suppressed']} of {line['words']}" for line in own], fontsize=8)
     shares.invert_yaxis()
     shares.grid(axis="y", color="0.9")

@@ -76,7 +76,10 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         "The same seed gives the same figures on any number of jobs.",
     )
     profiles.add_argument(
-        "--audio", type=Path, metavar="DIR", help="recordings to mark: any sound files, or a folder with manifest.csv"
+        "--audio",
+        type=Path,
+        metavar="DIR",
+        help="recordings to mark: a folder of .flac, .wav or .ogg files, with a manifest.csv or without",
     )
     common.add_rooms(profiles)
     profiles.add_argument(
@@ -326,7 +329,7 @@ def _print_profiles(result: dict[str, Any]) -> None:
         f"Refused: {refused} of the default's marks."
     )
     print(
-        f"\n{'the detector':18}{'mark, s':>9}{'frames, bytes':>15}{'transforms a s':>16}{'work':>7}{'screen sums':>11}"
+        f"\n{'the detector':18}{'mark, s':>9}{'frames, bytes':>15}{'transforms a s':>16}{'work':>7}{'screen sums':>13}"
         f"{'confirm, words':>16}{'drifts':>8}"
     )
     for row in rows:
@@ -334,7 +337,7 @@ def _print_profiles(result: dict[str, Any]) -> None:
         transforms = f"{cost['transforms_per_s']:g} of {cost['fft']}"
         print(
             f"{row['name']:18}{row['mark_s']:9.3f}{cost['frame_bytes']:15}{transforms:>16}{cost['transform_work']:7.2f}"
-            f"{cost['screen_sums']:11}{cost['confirm_words']:16}{cost['template_drifts']:8}"
+            f"{cost['screen_sums']:13}{cost['confirm_words']:16}{cost['template_drifts']:8}"
         )
 
 
@@ -456,13 +459,13 @@ def _print(result: dict[str, Any]) -> None:
             f"{looks['value']:.3g} (95 %: {looks['low']:.3g} to {looks['high']:.3g})"
         )
         more = "".join(f"{other:>8}" for other in others)
-        print(f"{'score':>6}{'events':>8}{'a key-day':>11}{'expected':>10}{'ratio':>7}{'95 %':>16}{more}")
+        print(f"{'score':>6}{'events':>8}{'a key-day':>11}{'expected':>10}{'ratio':>7} {'95 %':>17}{more}")
         for row in result["levels"]:
             interval = f"{row['low']:.2f} to {row['high']:.2f}"
             more = "".join(f"{row[f'{other}_events']:8}" for other in others)
             print(
                 f"{row['threshold']:6.2f}{row['events']:8}{row['per_key_day']:11.3g}{row['expected']:10.3g}"
-                f"{row['ratio']:7.2f}{interval:>16}{more}"
+                f"{row['ratio']:7.2f} {interval:>17}{more}"
             )
     elif "recordings" in result:
         print(f"no event from a score of {result['fit_from']:g} on, so no fit: give more keys or more recordings")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airmark.errors import AirmarkError
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress, ProgressColumn
 
 
@@ -62,6 +63,17 @@ def check_trials(args: argparse.Namespace) -> None:
         raise AirmarkError("--jobs 0: give a number, or -1 for all processors")
     if not args.rt60_max > 0:
         raise AirmarkError(f"--rt60-max {args.rt60_max:g}: give seconds, such as 1.3")
+
+
+def console(**options: Any) -> Console:
+    """Standard output, for tables; a reader who leaves early is told of as by print."""
+    from rich.console import Console as Base
+
+    class Output(Base):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Output(**options)
 
 
 def bar(*columns: ProgressColumn, redirect_stdout: bool = True) -> Progress:

@@ -80,14 +80,13 @@ def _write(shown: Demo, table: dict[str, Any], folder: Path) -> None:
 
 def _report(shown: Demo, out: Path) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from airmark import thresholds
     from airmark.channel import SMALL_LOUDSPEAKER_HZ
 
-    console = Console(highlight=False)
+    console = common.console(highlight=False)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
     table.add_column("case")
     table.add_column("found", no_wrap=True)

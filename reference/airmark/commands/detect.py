@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from airmark.detector import Detection, Detector
+    from airmark.keys import Key
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     )
     if args.engine is None:
         tell_missing(detector)
-    names = [key.name for key in keys]
+    names = names_of(keys)
     found: list[Detection] = []
     heard = 0
     if not args.json:
@@ -113,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
                     "engine": detector.engine,
                     "duration_s": heard / rate,
                     "threshold": detector.threshold,
-                    "detections": [as_json(d, names) for d in found],
+                    "detections": [as_json(d, names, keys) for d in found],
                 },
                 indent=1,
             )
@@ -144,13 +145,20 @@ def heading(detector: Detector) -> str:
     return f"threshold {detector.threshold:.2f} ({alarms}), engine {detector.engine}"
 
 
+def names_of(keys: list[Key]) -> list[str]:
+    """What keys are called: as their files are, with fingerprints where two files are called the same."""
+    names = [key.name for key in keys]
+    return [name if names.count(name) == 1 else f"{name} ({keys[i].fingerprint})" for i, name in enumerate(names)]
+
+
 def line(d: Detection, names: list[str]) -> str:
     """A detection for people; names: of the keys."""
     return f"{d.time_s:10.3f} s  score {d.score:5.1f}  drift {d.drift_ppm:+6.1f} ppm  key {names[d.key]}"
 
 
-def as_json(d: Detection, names: list[str]) -> dict[str, Any]:
+def as_json(d: Detection, names: list[str], keys: list[Key]) -> dict[str, Any]:
     """A detection for JSON; names: of the keys."""
     return {
-        "sample": d.sample, "time_s": d.time_s, "score": d.score, "drift_ppm": d.drift_ppm, "key": names[d.key]
+        "sample": d.sample, "time_s": d.time_s, "score": d.score, "drift_ppm": d.drift_ppm, "key": names[d.key],
+        "fingerprint": keys[d.key].fingerprint,
     }  # fmt: skip

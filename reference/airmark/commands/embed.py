@@ -81,13 +81,14 @@ def run(args: argparse.Namespace) -> int:
 
 def _file(args: argparse.Namespace, key: Key, strength: float | None) -> int:
     from airmark import audio
-    from airmark.embedder import Embedder, check_words, places_of, span_of, word_places
+    from airmark.embedder import Embedder, check_marked, places_of, span_of, word_places
 
     for option, given in (("--answer", args.answer is not None), ("--early", args.early)):
         if given and not args.word:
             raise AirmarkError(f"{option} goes with --word")
     recording = audio.read(args.input)
     target = audio.check_output(recording, args.output, lossy=args.lossy, force=args.force)
+    audio.check_fits(recording, target)
     embedder = Embedder(key, recording.rate, pattern=args.pattern or "adaptive", strength=strength, visqol=args.visqol)
     span = span_of(args.start, args.stop, recording.rate, len(recording.samples))
     answer = ANSWER_S if args.answer is None else args.answer
@@ -102,16 +103,26 @@ def _file(args: argparse.Namespace, key: Key, strength: float | None) -> int:
             target.sample_type,
             lambda done, total: progress.update(task, completed=done, total=total),
         )
-    check_words(embedded.marks, args.word, recording.rate)
+    check_marked(embedded, args.word, at=bool(args.at or args.near), rate=recording.rate)
     audio.write(embedded.samples, recording, target)
     _warn_late(embedded.marks, args.word, answer, recording.rate)
     told = [_words_of(mark, args.word, recording.rate) for mark in embedded.marks]
     if args.json:
+        about = {"rate": recording.rate, "samples": len(recording.samples)}
         marks = [_as_json(mark) | {"words": words} for mark, words in zip(embedded.marks, told, strict=True)]
-        print(json.dumps({"rate": recording.rate, "samples": len(recording.samples), "marks": marks}, indent=1))
+        print(json.dumps(about | {"marks": marks, "silent": embedded.silent}, indent=1))
     else:
         _report(embedded.marks, told)
+    if embedded.silent:
+        print(f"airmark: warning: {_silences(embedded.silent, recording.rate)}", file=sys.stderr)
     return 0
+
+
+def _silences(silent: list[int], rate: int) -> str:
+    """What got no mark, in words."""
+    shown = [f"{place / rate:.3f}" for place in silent[:3]] + ["…"] * (len(silent) > 3)
+    many = "s" * (len(silent) != 1)
+    return f"{len(silent)} stretch{'e' * bool(many)}{many} of digital silence got no mark, at {', '.join(shown)} s"
 
 
 def _pipe(args: argparse.Namespace, key: Key, strength: float | None) -> int:
@@ -122,7 +133,7 @@ def _pipe(args: argparse.Namespace, key: Key, strength: float | None) -> int:
         raise AirmarkError("raw pipes go from - to -: 'airmark embed - - --rate HZ --channels N'")
     unfit = {"--at": args.at, "--near": args.near, "--word": args.word, "--answer": args.answer,
              "--early": args.early, "--from": args.start, "--to": args.stop, "--json": args.json,
-             "--visqol": args.visqol, "--lossy": args.lossy}  # fmt: skip
+             "--visqol": args.visqol, "--lossy": args.lossy, "--force": args.force}  # fmt: skip
     for option, value in unfit.items():
         # A place at 0 s is given too.
         if value is not None and value is not False and value != []:
@@ -178,7 +189,6 @@ def _warn_late(marks: list[Mark], words: list[list[float]], answer: float, rate:
 
 
 def _report(marks: list[Mark], words: list[list[dict[str, float]]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(*COLUMNS, *(["ViSQOL"] if any(m.quality and m.quality.visqol for m in marks) else []))
@@ -194,7 +204,7 @@ def _report(marks: list[Mark], words: list[list[dict[str, float]]]) -> None:
             notes.append(f"for the word {word['start_s']:.3f} to {word['end_s']:.3f} s, {after}")
         table.add_row(*row)
         lines += [f"mark at {m.time_s:.3f} s: {note}" for note in notes]
-    Console(soft_wrap=True).print(table)
+    common.console(soft_wrap=True).print(table)
     for line in lines:
         print(line)
     weak = sum(m.weak for m in marks)

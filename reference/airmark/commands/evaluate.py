@@ -8,6 +8,8 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -42,7 +44,10 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         "package. The same seed gives the same figures on any number of jobs.",
     )
     parser.add_argument(
-        "--audio", type=Path, metavar="DIR", help="recordings to mark: any sound files, or a folder with manifest.csv"
+        "--audio",
+        type=Path,
+        metavar="DIR",
+        help="recordings to mark: a folder of .flac, .wav or .ogg files, with a manifest.csv or without",
     )
     common.add_rooms(parser)
     parser.add_argument(
@@ -109,8 +114,11 @@ def run(args: argparse.Namespace) -> int:
         )
         bar.update(task, description="writing the report")
         table = report.summary(plan, outcome, _about(args) | {"notes": notes})
-        pictures = report_plot.pictures(plan, outcome, table, part)
-        _write(plan, outcome, table, report.markdown(plan, table, pictures, notes), part)
+        # The figures first: they are what took the time.
+        with _writing(part):
+            _write(plan, outcome, table, part)
+            pictures = report_plot.pictures(plan, outcome, table, part)
+            (part / REPORT).write_text(report.markdown(plan, table, pictures, notes), encoding="utf-8")
         out = put()
     if args.json:
         print(json.dumps({"folder": str(out), **table}, indent=1))
@@ -220,7 +228,15 @@ def _about(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _write(plan: Plan, outcome: Outcome, table: dict[str, Any], text: str, part: Path) -> None:
+@contextmanager
+def _writing(part: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise AirmarkError(f"{part.parent}: cannot write the report: {error.strerror or error}") from None
+
+
+def _write(plan: Plan, outcome: Outcome, table: dict[str, Any], part: Path) -> None:
     trials = []
     for trial in outcome.trials:
         row = asdict(trial)
@@ -234,13 +250,9 @@ def _write(plan: Plan, outcome: Outcome, table: dict[str, Any], text: str, part:
         recipe = row.pop("recipe")
         asked = {"pattern": recipe["pattern"], "strength_asked_db": recipe["strength_db"], "in_a_row": recipe["marks"]}
         marks.append(asked | row)
-    try:
-        (part / TABLE).write_text(json.dumps(table, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        (part / REPORT).write_text(text, encoding="utf-8")
-        _csv(part / TRIALS, trials)
-        _csv(part / MARKS, marks)
-    except OSError as error:
-        raise AirmarkError(f"{part.parent}: cannot write the report: {error.strerror or error}") from None
+    (part / TABLE).write_text(json.dumps(table, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    _csv(part / TRIALS, trials)
+    _csv(part / MARKS, marks)
 
 
 def _csv(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -14,7 +14,7 @@ from threading import Event
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from airmark.commands.detect import as_json, heading, line, tell_missing
+from airmark.commands.detect import as_json, heading, line, names_of, tell_missing
 from airmark.errors import AirmarkError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         keys, rate, threshold=args.threshold, false_alarms_per_day=args.false_alarms_per_day, early=True
     )
     tell_missing(detector)
-    names = [key.name for key in keys]
+    names = names_of(keys)
     if not args.json:
         print(heading(detector))
         print(f"listening to {name} at {rate} Hz; Ctrl-C ends it", flush=True)
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         nonlocal found
         found += len(new)
         for d in new:
-            print(json.dumps(as_json(d, names)) if args.json else line(d, names), flush=True)
+            print(json.dumps(as_json(d, names, keys)) if args.json else line(d, names), flush=True)
 
     with ExitStack() as stack:
         stop = stack.enter_context(_interrupt())

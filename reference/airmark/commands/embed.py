@@ -27,7 +27,10 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser(
         "embed",
         help="mark a recording",
-        description="Put marks into a recording. With no place given, mark follows mark through the whole of it.",
+        description="Put marks into a recording. With no place given, mark follows mark through the whole of it. The "
+        "output keeps rate, channels, sample type and a video's picture, and of the tags title, artist, album, date, "
+        "track number, genre, copyright, comment and license; other metadata (cover art, cue points, broadcast chunks) "
+        "stays behind.",
     )
     parser.add_argument("input", metavar="IN", help="sound or video file; - for raw s16 on standard input")
     parser.add_argument("output", metavar="OUT", help="file to write; - for raw s16 on standard output")

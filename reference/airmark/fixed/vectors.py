@@ -561,8 +561,8 @@ def cases() -> tuple[Case, ...]:
         Case(
             "loop",
             "a hard host: noise that repeats with the pattern's period, other noise over two repetitions of eight; to "
-            "a key without negative signs it is full of marks, two of which agree alike",
-            (*eight[:7], (0, 0, 0, 0)),
+            "a key with hardly a negative sign it is full of marks, two of which agree alike",
+            (*eight[:7], (1, 1, 1, 1)),
             3 * second,
             (
                 Noise(0, 3 * second, 78, 20_000, REPETITION, REPETITION),

@@ -129,11 +129,30 @@ def test_what_a_build_cannot_run_is_skipped_with_its_reason(tmp_path: Path):
     assert (row["passed"], row["failed"], row["skipped"]) == (len(CASES) - len(wanted), 0, len(wanted))
 
 
+OLD_GCC = "-D__GNUC__=9"
+"""The DSP instructions by assembly instead of intrinsics."""
+
+
+@emulated
+def test_kernels_for_an_old_compiler_give_the_same(tmp_path: Path):
+    done = run(TOP, "--json", "m4", workspace=tmp_path / "right", flags=OLD_GCC)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+    assert rows(done)["m4"]["passed"] == len(CASES)
+    top = copy(tmp_path / "wrong")
+    change(
+        top / "firmware/lib/airmark/src/airmark_internal.h",
+        '__asm__(#name " %0, %1, %2" :',
+        '__asm__(#name " %0, %2, %1" :',
+    )
+    for flags, failed in (("", False), (OLD_GCC, True)):
+        assert (rows(run(top, "--json", "m4", flags=flags))["m4"]["failed"] > 0) == failed
+
+
 @emulated
 def test_a_wrong_kernel_fails_on_the_cores_that_have_it(tmp_path: Path):
     top = copy(tmp_path)
     source = top / "firmware/lib/airmark/src/airmark_internal.h"
-    change(source, "(uint32_t)__shadd16(am_signed(a), am_signed(b))", "(uint32_t)__uhadd16(a, b)")
+    change(source, "(uint32_t)am_shadd16(am_signed(a), am_signed(b))", "(uint32_t)__uhadd16(a, b)")
     done = run(top, "--json", "m0", "m4", "m33")
     assert done.returncode == 1, done.stderr
     found = rows(done)

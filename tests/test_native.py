@@ -182,7 +182,9 @@ def test_without_a_compiler_nothing_is_built(tmp_path, cc):
         ([[1, 2, 3, 4]], -16_000, {}, "takes a rate, from 0 to 4294967295, not -16000"),
         ([[1, 2, 3, 4]], 2**32 + 16_000, {}, "takes a rate"),
         ([[1, 2, 3, 4]], 16_000.0, {}, "takes a rate"),
-        ([], RATE, {}, r"no key, or more .* 0 keys of at most 64"),
+        ([], RATE, {}, r"no key, more than .* 0 keys of at most 64"),
+        ([[1, 2, 3, 4], [1, 2, 3, 0]], RATE, {}, "or one never written"),
+        ([[2**32 - 1, 2, 3, 4]], RATE, {}, "or one never written"),
         ([[1, 2, 3, 4]] * 65, RATE, {}, "65 keys of at most 64"),
         ([[1, 2, 3, 4]] * 256, RATE, {}, "256 keys of at most 64"),
         ([[1, 2, 3, 4]] * 257, RATE, {}, "257 keys of at most 64"),
@@ -207,6 +209,13 @@ def test_refuses_in_one_line(keys, rate, options, message):
     assert caught.value.__cause__ is None
 
 
+BLANK = [
+    ffi.new(
+        "airmark_key_t[]", [{"columns": [blank if i == place else 5 + i for i in range(at, at + 4)]} for at in (0, 4)]
+    )
+    for blank in (0, 2**32 - 1)
+    for place in range(8)
+]
 WRONG = {
     "no detector": ("AIRMARK_BAD_ARGUMENT", None),
     "no configuration": ("AIRMARK_BAD_ARGUMENT", None),
@@ -217,6 +226,7 @@ WRONG = {
     "no keys": ("AIRMARK_BAD_KEYS", {"key_count": 0}),
     "too many keys": ("AIRMARK_BAD_KEYS", {"key_count": 65}),
     "most keys": ("AIRMARK_BAD_KEYS", {"key_count": 255}),
+    **{f"a blank column {i}": ("AIRMARK_BAD_KEYS", {"keys": blank}) for i, blank in enumerate(BLANK)},
     "no threshold": ("AIRMARK_BAD_THRESHOLD", {"threshold_q8": 0}),
     "a threshold just too low": ("AIRMARK_BAD_THRESHOLD", {"threshold_q8": 255}),
 }
@@ -250,7 +260,7 @@ def test_what_a_small_build_refuses(tmp_path: Path):
     command = ["cc", "-std=c99", "-O1", "-DAIRMARK_RESAMPLE=0", f"-I{HEADER.parent}", "main.c", *sources, "-o", "main"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     out = subprocess.run([tmp_path / "main"], check=True, capture_output=True, text=True).stdout.splitlines()
-    fits = ["0 no error", "-3 no key, or more than AIRMARK_MAX_KEYS"]
+    fits = ["0 no error", "-3 no key, more than AIRMARK_MAX_KEYS, or one never written"]
     assert out == 2 * fits + 6 * ["-2 a rate that is not 8000 or 16000 Hz"]
 
 

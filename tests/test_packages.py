@@ -6,6 +6,7 @@ Skipped where a tool is missing, unless the environment variable CI is set.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -32,6 +33,7 @@ LIBRARY = TOP / "firmware/lib/airmark"
 GUIDE = TOP / "firmware/README.md"
 PLATFORM = TOP / "boards/platformio"
 STANDINS = Path(__file__).with_name("packages")
+SOURCES = len(list((LIBRARY / "src").glob("*.c")))
 SKETCH = LIBRARY / "examples/Detector"
 WARNINGS = [f"-W{name}" for name in ("all", "extra", "conversion", "sign-conversion", "shadow", "cast-qual", "error")]
 STRICT = [*WARNINGS, "-pedantic"]
@@ -139,9 +141,16 @@ def hears(printed: str) -> bool:
 
 def cmake(source: Path, build: Path, *options: str) -> Path:
     needed("cmake", "ninja", "cc")
-    run("cmake", "-S", source, "-B", build, "-G", "Ninja", *options)
+    run("cmake", "-S", source, "-B", build, "-G", "Ninja", "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON", *options)
     run("cmake", "--build", build)
     return build
+
+
+def optimised(build: Path) -> list[list[str]]:
+    """How each of the library's sources is, by the compiler's options in their order: the last one holds."""
+    commands = json.loads((build / "compile_commands.json").read_text("utf-8"))
+    ours = [one["command"].split() for one in commands if Path(one["file"]).is_relative_to(LIBRARY)]
+    return [[word for word in words if word.startswith("-O")] for words in ours]
 
 
 def used(program: Path, marked: bytes) -> str:
@@ -258,6 +267,7 @@ def test_the_component_builds(keys: Path, marked: bytes, tmp_path: Path):
     places = (f"-DFOLDER={LIBRARY}", f"-DUSE={STANDINS / 'use.c'}", f"-DKEYS={keys}", f"-DSDKCONFIG={values}")
     build = cmake(STANDINS / "idf", tmp_path / "build", *places)
     assert used(build / "use", marked) == "keys 5 5, resample 0 0"
+    assert optimised(build) == [["-Og", "-O2"]] * SOURCES
 
 
 def test_the_component_registers_in_the_first_pass_and_does_nothing_more(tmp_path: Path):
@@ -309,6 +319,7 @@ def test_the_module_builds(keys: Path, marked: bytes, tmp_path: Path):
     places = (f"-DUSE={STANDINS / 'use.c'}", f"-DKEYS={keys}", f"-DDOTCONFIG={values}")
     build = cmake(STANDINS / "zephyr", tmp_path / "build", f"-DMODULE={LIBRARY / module()['cmake']}", *places)
     assert used(build / "use", marked) == "keys 5 5, resample 0 0"
+    assert optimised(build) == [["-Os", "-O2"]] * SOURCES
     assert "AIRMARK_DSP=0" in (build / "build.ninja").read_text()
 
 

@@ -191,9 +191,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     const uint32_t kind = take_byte(&input);
     for (uint32_t key = 0; key < AIRMARK_MAX_KEYS; key++) {
         for (uint32_t b = 0; b < AIRMARK_BANDS; b++) {
-            /* Many keys alike, or of constant signs, are the worst for the queue. */
+            /* Many keys alike, or of nearly constant signs, are the worst for the queue. */
             keys[key].columns[b] = (kind & 1u) != 0   ? take_word(&input, 4)
-                                   : (kind & 2u) != 0 ? 0u
+                                   : (kind & 2u) != 0 ? 1u
                                    : (kind & 4u) != 0 ? 0xFFFF0000u
                                                       : 0x9E3779B9u * (key * (kind & 8u) + b * (kind & 16u) + kind);
         }
@@ -206,7 +206,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     const airmark_status_t status = airmark_init(&one->detector, &config);
     CHECK(status == airmark_init(&other->detector, &config));
     CHECK(airmark_status_text(status) != NULL);
-    const bool valid = config.rate != 11025u && config.key_count >= 1 && config.key_count <= AIRMARK_MAX_KEYS &&
+    bool written = true;
+    for (uint32_t key = 0; key < config.key_count && key < AIRMARK_MAX_KEYS; key++) {
+        for (uint32_t b = 0; b < AIRMARK_BANDS; b++) {
+            written = written && keys[key].columns[b] != 0u && keys[key].columns[b] != 0xFFFFFFFFu;
+        }
+    }
+    const bool valid = written && config.rate != 11025u && config.key_count >= 1 && config.key_count <= AIRMARK_MAX_KEYS &&
                        config.threshold_q8 >= AIRMARK_LEAST_THRESHOLD_Q8;
     CHECK((status == AIRMARK_OK) == valid);
     int16_t *const samples = malloc(MOST_SAMPLES * sizeof *samples);

@@ -14,10 +14,11 @@ static int16_t waiting[256];
 
 static int library_max_keys(void)
 {
-    static const airmark_key_t many[256];
+    static airmark_key_t many[256];
     int most = 0;
 
     for (int count = 1; count < 256 && count <= AIRMARK_MAX_KEYS; count++) {
+        many[count - 1] = airmark_keys[0];
         airmark_config_t config = AIRMARK_CONFIG(16000, many, (uint8_t)count);
         most = airmark_init(&detector, &config) == AIRMARK_OK ? count : most;
     }

@@ -25,6 +25,8 @@ LEAST_THRESHOLD = 256
 MOST_THRESHOLD = 65_535
 MOST_KEYS = 255
 MOST_DROPPED = 65_535
+BLANK = (0, 2**32 - 1)
+"""Columns that no key has: of memory that was never written."""
 PIECE = 1 << 15
 """Input samples that are worked on at a time."""
 
@@ -168,6 +170,10 @@ class FixedDetector:
             raise AirmarkError(f"{len(self.columns)} keys: the fixed-point detector takes 1 to {MOST_KEYS}")
         if any(len(c) != BANDS or not all(0 <= word < 2**32 for word in c) for c in self.columns):
             raise AirmarkError(f"a key of the fixed-point detector is {BANDS} words of 32 bits")
+        if any(word in BLANK for c in self.columns for word in c):
+            raise AirmarkError(
+                "a key of the fixed-point detector has no column of 0 or 0xFFFFFFFF: it was never written"
+            )
         if not LEAST_THRESHOLD <= threshold_q8 <= MOST_THRESHOLD:
             raise AirmarkError(f"a threshold of {threshold_q8}: give {LEAST_THRESHOLD} to {MOST_THRESHOLD}, in 1/256")
         if not 0 <= first_sample < 2**64:
@@ -395,11 +401,17 @@ class FixedDetector:
 
 
 def key_columns(key: Key) -> list[int]:
-    """A key's four words (SPEC 2). Raises AirmarkError for a key that is not of the default profile."""
+    """A key's four words (SPEC 2). Raises AirmarkError for one of another profile, or with a band of one sign alone."""
     if key.profile != profile():
         raise AirmarkError(
             f"{key.name or key}: a key of profile '{key.profile.name}', but the fixed-point detector is made for "
             f"profile 'default', {REPETITIONS} repetitions of 1 block in {BANDS} bands"
         )
     negative = key.signs.reshape(REPETITIONS, BANDS) < 0
-    return [int("".join("1" if bit else "0" for bit in negative[:, band]), 2) for band in range(BANDS)]
+    columns = [int("".join("1" if bit else "0" for bit in negative[:, band]), 2) for band in range(BANDS)]
+    if any(column in BLANK for column in columns):
+        raise AirmarkError(
+            f"{key.name or key}: a key with a band of one sign alone would find hum and every steady tone; "
+            "make one with 'airmark keygen'"
+        )
+    return columns

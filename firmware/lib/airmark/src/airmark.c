@@ -15,6 +15,11 @@ AM_SELDOM airmark_status_t airmark_init(airmark_t *detector, const airmark_confi
     if (config->keys == NULL || config->key_count < 1 || config->key_count > AIRMARK_MAX_KEYS) {
         return AIRMARK_BAD_KEYS;
     }
+    for (uint32_t i = 0; i < AIRMARK_BANDS * (uint32_t)config->key_count; i++) {
+        if (config->keys[i / AIRMARK_BANDS].columns[i % AIRMARK_BANDS] + 1u <= 1u) {
+            return AIRMARK_BAD_KEYS;
+        }
+    }
     if (config->threshold_q8 < AIRMARK_LEAST_THRESHOLD_Q8) {
         return AIRMARK_BAD_THRESHOLD;
     }
@@ -60,7 +65,7 @@ static void advance_frame_start(airmark_t *detector)
     detector->frame_fraction = (uint16_t)(whole % denominator);
 }
 
-static void leave_queue(airmark_t *detector)
+static AM_SELDOM void leave_queue(airmark_t *detector)
 {
     detector->queued--;
     for (uint32_t i = 0; i < detector->queued; i++) {
@@ -235,18 +240,18 @@ uint16_t airmark_dropped(const airmark_t *detector)
     return detector->dropped;
 }
 
-const char *airmark_status_text(airmark_status_t status)
+AM_SELDOM const char *airmark_status_text(airmark_status_t status)
 {
     switch (status) {
     case AIRMARK_OK:
         return "no error";
     case AIRMARK_BAD_ARGUMENT:
-        return "a null pointer for the detector or its configuration";
+        return "a null pointer, or a size that is no power of two";
     case AIRMARK_BAD_RATE:
         return AIRMARK_RESAMPLE ? "a rate that is not 8000, 16000, 32000, 44100 or 48000 Hz"
                                 : "a rate that is not 8000 or 16000 Hz";
     case AIRMARK_BAD_KEYS:
-        return "no key, or more than AIRMARK_MAX_KEYS";
+        return "no key, more than AIRMARK_MAX_KEYS, or one never written";
     case AIRMARK_BAD_THRESHOLD:
         return "a threshold below a score of 1";
     default:

@@ -24,9 +24,10 @@
  *
  * - Every output bit is specified (reference/SPEC.md) and the same on every compiler and processor; AIRMARK_NUMERIC_VERSION
  *   changes when one does. How the stream is cut into calls changes nothing.
- * - No heap, no floating point, no global or static variable, nothing of libc but memcpy and memset. Any number of
- *   detectors side by side; one detector must not be used by two threads at once. Calls from an interrupt work but are
- *   long: let the interrupt collect samples and a task push them.
+ * - No heap, no floating point, no global or static variable, nothing of libc but memcpy and memset, and of the compiler's
+ *   library what its core has no instruction for (64-bit products, division, leading zeros). Any number of detectors side
+ *   by side; one detector must not be used by two threads at once. Calls from an interrupt work but are long: let the
+ *   interrupt collect samples and a task push them.
  * - Work is bounded whatever the sound: a frame every 16 ms costs a transform and the screen; two slots between frames
  *   cost at most one step of a template or of a confirmation each. No 10 ms of sound hold more than two of these three.
  *   Measured costs: firmware/README.md, by tests/cost.
@@ -43,8 +44,9 @@
  *
  * A number out of range is an error of the compilation that says so; with AIRMARK_REQUIRE_RATE, so is a rate. What is
  * not a plain number, such as yes or (2), is an error in the compiler's own words. Files that disagree on
- * AIRMARK_MAX_KEYS or AIRMARK_RESAMPLE have states of different sizes: they do not link, for want of an airmark_init
- * with the macros of the one that calls it in its name.
+ * AIRMARK_MAX_KEYS or AIRMARK_RESAMPLE have states of different sizes. One that calls airmark_init does not link with a
+ * library of other macros, for want of an airmark_init with its own in its name; one that only defines a state, or a struct
+ * with one in it, does, and the detector writes past its end. So give both to the whole program, not to single files.
  */
 #ifndef AIRMARK_H
 #define AIRMARK_H
@@ -120,17 +122,20 @@ extern "C" {
 #define AIRMARK_PAIRS 496
 #define AIRMARK_HISTORY 144
 
-/* A key: bit 31 - r of columns[b] is 1 where the sign of repetition r in band b is -1. 16 bytes, secret. */
+/*
+ * A key: bit 31 - r of columns[b] is 1 where the sign of repetition r in band b is -1. 16 bytes, secret. No column is 0 or
+ * 0xFFFFFFFF, as in memory that was never written: with signs all alike it would find hum and every steady tone.
+ */
 typedef struct {
     uint32_t columns[AIRMARK_BANDS];
 } airmark_key_t;
 
 typedef enum {
     AIRMARK_OK = 0,
-    AIRMARK_BAD_ARGUMENT = -1,  /* a null pointer */
+    AIRMARK_BAD_ARGUMENT = -1,  /* a null pointer; of airmark_fifo_init a size, too */
     AIRMARK_BAD_RATE = -2,      /* not 8000, 16000 or, with AIRMARK_RESAMPLE, 32000, 44100, 48000 */
-    AIRMARK_BAD_KEYS = -3,      /* none, or more than AIRMARK_MAX_KEYS */
-    AIRMARK_BAD_THRESHOLD = -4, /* below AIRMARK_LEAST_THRESHOLD_Q8 */
+    AIRMARK_BAD_KEYS = -3,      /* none, more than AIRMARK_MAX_KEYS, or a column of 0 or 0xFFFFFFFF */
+    AIRMARK_BAD_THRESHOLD = -4  /* below AIRMARK_LEAST_THRESHOLD_Q8 */
 } airmark_status_t;
 
 #define AIRMARK_LEAST_THRESHOLD_Q8 256     /* a score of 1 */
@@ -157,7 +162,8 @@ typedef struct {
 
 /* A mark that was found. */
 typedef struct {
-    uint64_t sample;      /* first sample of the mark, at the input's rate and clock */
+    uint64_t sample;      /* first sample of the mark, at the input's rate and clock, 0 at least; where the stream began in the
+                           * midst of the mark it may be some 400 before first_sample */
     int32_t score_q8;     /* standard normal on unmarked sound, in 1/256 */
     int32_t drift_ppm_q4; /* the receiver's clock against the sender's in 1/16 ppm, positive: it runs fast */
     uint8_t key;          /* index in config.keys */

@@ -155,7 +155,7 @@ typedef struct {
 
 static inline four_t spread(uint32_t bytes)
 {
-    const four_t four = {__sxtb16(am_signed(bytes)), __sxtb16(am_signed(bytes >> 8))};
+    const four_t four = {am_sxtb16(am_signed(bytes)), am_sxtb16(am_signed(bytes >> 8))};
     return four;
 }
 
@@ -168,7 +168,7 @@ static inline uint32_t load_bytes(const int8_t *from)
 
 static inline int32_t dot_of_fours(four_t a, four_t b)
 {
-    return __smlad(a.odd, b.odd, __smuad(a.even, b.even));
+    return am_smlad(a.odd, b.odd, am_smuad(a.even, b.even));
 }
 
 /*

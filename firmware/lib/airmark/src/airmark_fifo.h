@@ -48,7 +48,29 @@ extern "C" {
  * How the two sides see each other's counters: a load after which the other side's earlier writes are seen, a store
  * before which this side's earlier reads and writes are done. Define both, for all files, where the compiler has neither
  * builtin nor another way: on one core with one aligned 32-bit access to a volatile and a barrier for the compiler.
+ *
+ * For cores without atomic instructions, as a Cortex-M0's, clang would call __atomic_load_4, which no library has; there a
+ * plain access of 32 bits is all the same one, and the fence is that of the core.
  */
+#if defined(__clang__) && __GCC_ATOMIC_INT_LOCK_FREE != 2
+static inline uint32_t airmark_load_acquire(const uint32_t *pointer)
+{
+    const uint32_t value = *(const volatile uint32_t *)pointer;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    return value;
+}
+static inline void airmark_store_release(uint32_t *pointer, uint32_t value)
+{
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    *(volatile uint32_t *)pointer = value;
+}
+#ifndef AIRMARK_LOAD_ACQUIRE
+#define AIRMARK_LOAD_ACQUIRE(pointer) airmark_load_acquire(pointer)
+#endif
+#ifndef AIRMARK_STORE_RELEASE
+#define AIRMARK_STORE_RELEASE(pointer, value) airmark_store_release((pointer), (value))
+#endif
+#endif
 #ifndef AIRMARK_LOAD_ACQUIRE
 #define AIRMARK_LOAD_ACQUIRE(pointer) __atomic_load_n((pointer), __ATOMIC_ACQUIRE)
 #endif

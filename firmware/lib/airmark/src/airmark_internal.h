@@ -12,24 +12,26 @@
 
 #include "airmark.h"
 
-#ifndef AIRMARK_DSP
-#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
-#define AIRMARK_DSP 1
+/* Armv5TE's DSP instructions are fewer: those on pairs have a name of their own. Some kernels are GNU C's assembly. */
+#if defined(__GNUC__) && defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32)
+#define AM_DSP_IS_THERE 1
 #else
-#define AIRMARK_DSP 0
+#define AM_DSP_IS_THERE 0
 #endif
+#ifndef AIRMARK_DSP
+#define AIRMARK_DSP AM_DSP_IS_THERE
 #endif
 #if AIRMARK_DSP != 0 && AIRMARK_DSP != 1
 #error "airmark: AIRMARK_DSP must be 0 or 1"
 #undef AIRMARK_DSP
 #define AIRMARK_DSP 0
-#elif AIRMARK_DSP && !(defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP)
+#elif AIRMARK_DSP && !AM_DSP_IS_THERE
 #error "airmark: AIRMARK_DSP is 1 and the core has no DSP instructions: leave the macro out, or name another core"
 #undef AIRMARK_DSP
 #define AIRMARK_DSP 0
 #endif
 
-#if AIRMARK_DSP
+#if AIRMARK_DSP && (defined(__clang__) || __GNUC__ >= 10)
 #include <arm_acle.h>
 #endif
 
@@ -275,7 +277,9 @@ static inline uint32_t am_add3(uint32_t a, uint32_t b, uint32_t c, uint32_t *car
 static inline uint32_t am_sum_bytes(uint32_t x)
 {
 #if AIRMARK_DSP
-    return __usad8(x, 0);
+    uint32_t sum;
+    __asm__("usad8 %0, %1, %2" : "=r"(sum) : "r"(x), "r"(0));
+    return sum;
 #else
     x = (x & 0x00FF00FFu) + ((x >> 8) & 0x00FF00FFu);
     return (x + (x >> 16)) & 0xFFFFu;
@@ -330,8 +334,8 @@ static inline uint32_t am_counted(const am_counter_t *counter, uint32_t last)
 #define AM_ADD1(sum, a, carry) ((carry) = (sum) & (a), (sum) ^= (a))
 
 /* Words 2 i and 2 i + 1. */
-#if AIRMARK_DSP && defined(__GNUC__)
-/* By a single load, which compilers do not make of two. */
+#if AIRMARK_DSP && defined(__thumb2__)
+/* By a single load, which compilers do not make of two; in Arm state it takes even registers only. */
 #define AM_LOAD_TWO(words, i, a, b) \
     __asm__("ldrd %0, %1, [%2, %3]" \
             : "=&r"(a), "=r"(b) \
@@ -436,24 +440,69 @@ AM_SELDOM uint32_t airmark_cube_root(uint64_t n);
 /* ---- kernels on pairs of 16-bit numbers ------------------------------------------------------------------------ */
 
 #if AIRMARK_DSP
+/*
+ * The instructions by their names. arm_acle.h has them since GCC 10; the cores that Arduino and PlatformIO bring for some boards
+ * are of GCC 7 to 9.
+ */
+#if defined(__clang__) || __GNUC__ >= 10
+#define AM_OF_ONE(name) static inline int32_t am_##name(int32_t a) { return __##name(a); }
+#define AM_OF_TWO(name) static inline int32_t am_##name(int32_t a, int32_t b) { return __##name(a, b); }
+#define AM_OF_THREE(name) static inline int32_t am_##name(int32_t a, int32_t b, int32_t c) { return __##name(a, b, c); }
+#else
+#define AM_OF_ONE(name) \
+    static inline int32_t am_##name(int32_t a) \
+    { \
+        int32_t result; \
+        __asm__(#name " %0, %1" : "=r"(result) : "r"(a)); \
+        return result; \
+    }
+#define AM_OF_TWO(name) \
+    static inline int32_t am_##name(int32_t a, int32_t b) \
+    { \
+        int32_t result; \
+        __asm__(#name " %0, %1, %2" : "=r"(result) : "r"(a), "r"(b)); \
+        return result; \
+    }
+#define AM_OF_THREE(name) \
+    static inline int32_t am_##name(int32_t a, int32_t b, int32_t c) \
+    { \
+        int32_t result; \
+        __asm__(#name " %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(c)); \
+        return result; \
+    }
+#endif
+AM_OF_ONE(sxtb16)
+AM_OF_TWO(sadd16)
+AM_OF_TWO(ssub16)
+AM_OF_TWO(qsub16)
+AM_OF_TWO(ssax)
+AM_OF_TWO(sasx)
+AM_OF_TWO(shadd16)
+AM_OF_TWO(shsub16)
+AM_OF_TWO(smuad)
+AM_OF_TWO(smusdx)
+AM_OF_THREE(smlad)
+AM_OF_THREE(smlsd)
+AM_OF_THREE(smlsdx)
+
 /* Sums of halves modulo 2^16, which here never overflow. */
-static inline uint32_t am_add_pair(uint32_t a, uint32_t b) { return (uint32_t)__sadd16(am_signed(a), am_signed(b)); }
-static inline uint32_t am_sub_pair(uint32_t a, uint32_t b) { return (uint32_t)__ssub16(am_signed(a), am_signed(b)); }
+static inline uint32_t am_add_pair(uint32_t a, uint32_t b) { return (uint32_t)am_sadd16(am_signed(a), am_signed(b)); }
+static inline uint32_t am_sub_pair(uint32_t a, uint32_t b) { return (uint32_t)am_ssub16(am_signed(a), am_signed(b)); }
 /* Differences limited to 16 bits. */
-static inline uint32_t am_saturated_sub_pair(uint32_t a, uint32_t b) { return (uint32_t)__qsub16(am_signed(a), am_signed(b)); }
+static inline uint32_t am_saturated_sub_pair(uint32_t a, uint32_t b) { return (uint32_t)am_qsub16(am_signed(a), am_signed(b)); }
 /* a - j b and a + j b. */
-static inline uint32_t am_sub_turned(uint32_t a, uint32_t b) { return (uint32_t)__ssax(am_signed(a), am_signed(b)); }
-static inline uint32_t am_add_turned(uint32_t a, uint32_t b) { return (uint32_t)__sasx(am_signed(a), am_signed(b)); }
+static inline uint32_t am_sub_turned(uint32_t a, uint32_t b) { return (uint32_t)am_ssax(am_signed(a), am_signed(b)); }
+static inline uint32_t am_add_turned(uint32_t a, uint32_t b) { return (uint32_t)am_sasx(am_signed(a), am_signed(b)); }
 /* Half the sums, rounded to minus infinity. */
-static inline uint32_t am_mean_pair(uint32_t a, uint32_t b) { return (uint32_t)__shadd16(am_signed(a), am_signed(b)); }
-static inline uint32_t am_half_difference(uint32_t a, uint32_t b) { return (uint32_t)__shsub16(am_signed(a), am_signed(b)); }
+static inline uint32_t am_mean_pair(uint32_t a, uint32_t b) { return (uint32_t)am_shadd16(am_signed(a), am_signed(b)); }
+static inline uint32_t am_half_difference(uint32_t a, uint32_t b) { return (uint32_t)am_shsub16(am_signed(a), am_signed(b)); }
 /* a.low b.low + a.high b.high (+ c), and a.low b.high - a.high b.low (+ c). */
-static inline int32_t am_dot(uint32_t a, uint32_t b) { return __smuad(am_signed(a), am_signed(b)); }
-static inline int32_t am_dot_add(uint32_t a, uint32_t b, int32_t c) { return __smlad(am_signed(a), am_signed(b), c); }
+static inline int32_t am_dot(uint32_t a, uint32_t b) { return am_smuad(am_signed(a), am_signed(b)); }
+static inline int32_t am_dot_add(uint32_t a, uint32_t b, int32_t c) { return am_smlad(am_signed(a), am_signed(b), c); }
 /* a.low b.low - a.high b.high + c. */
-static inline int32_t am_difference_add(uint32_t a, uint32_t b, int32_t c) { return __smlsd(am_signed(a), am_signed(b), c); }
-static inline int32_t am_cross(uint32_t a, uint32_t b) { return __smusdx(am_signed(a), am_signed(b)); }
-static inline int32_t am_cross_add(uint32_t a, uint32_t b, int32_t c) { return __smlsdx(am_signed(a), am_signed(b), c); }
+static inline int32_t am_difference_add(uint32_t a, uint32_t b, int32_t c) { return am_smlsd(am_signed(a), am_signed(b), c); }
+static inline int32_t am_cross(uint32_t a, uint32_t b) { return am_smusdx(am_signed(a), am_signed(b)); }
+static inline int32_t am_cross_add(uint32_t a, uint32_t b, int32_t c) { return am_smlsdx(am_signed(a), am_signed(b), c); }
 #else
 static inline uint32_t am_add_pair(uint32_t a, uint32_t b)
 {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
-from functools import cache
+from collections.abc import Callable
+from dataclasses import fields, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from airmark.fixed import NUMERIC_VERSION, confirm, vectors
-from airmark.fixed.detector import RawDetection
-from airmark.fixed.tables import WHOLE, rate_of
+from airmark.fixed import NUMERIC_VERSION, confirm, detector, statistic, template, vectors
+from airmark.fixed import peaks as peaks_stage
+from airmark.fixed.detector import FixedDetector, RawDetection
+from airmark.fixed.peaks import PeakStage
+from airmark.fixed.tables import QUEUE, RING, WHOLE, rate_of
 from airmark.fixed.vectors import STAGES, Case, Result
 from airmark.native import NativeDetector
 from tapped_build import BUILDS, tapped
@@ -198,6 +201,185 @@ def test_cases_are_what_they_say(monkeypatch: pytest.MonkeyPatch):
     ((*_, of_all, of_low, score),) = records("low-bands", "statistic", 8)
     assert score == of_low - 77 > of_all
     assert all(len(vectors.run(case_of(name)).stages["drift"]) for name in ("metronome", "loop"))
+    (reset,) = case_of("crowd-again").events
+    before = vectors.run(replace(case_of("crowd-again"), length=reset.at, events=()))
+    assert before.dropped > 0
+    assert [d.key for d in before.detections] == [1, 2, 3]
+    assert [d["key"] for d in detections("crowd-again")] == [1, 2, 3, 1, 2, 3, 4]
+    assert any(e.count(max(e)) == 2 for e in (r[4:21] for r in records("too-old-at-once", "place", 28)))
+    of_one = [r for r in records("half-a-span-apart", "peaks", 7) if r[1] == 1]
+    assert [r[5] for r in of_one] == [1, 0, 0]
+    assert of_one[-1][4] - of_one[0][4] == 32
+    differences = [(r[24] - r[22], r[25] - r[23]) for r in records("places-alike", "place", 28)]
+    assert any(f < 0 and f + g == 0 for f, g in differences)
+    low = [r for r in records("no-skew", "confirm", 11) if r[5] == 1]
+    assert any(q > 0 and t_high < 0 for *_, q, _v, _t, t_high, _crc in low)
+    reported = {r[2]: (r[4], r[6]) for r in records("half-far", "peaks", 7) if r[5]}
+    assert reported == {1: (64, 1), 0: (0, 0)}
+
+
+# What a case is there for, of rules that are easily missed
+
+
+def reset_keeps_dropped(patch: pytest.MonkeyPatch) -> None:
+    reset = FixedDetector.reset
+
+    def keeping(self: FixedDetector) -> None:
+        dropped = getattr(self, "_dropped", 0)
+        reset(self)
+        self._dropped = dropped
+
+    patch.setattr(FixedDetector, "reset", keeping)
+
+
+def reset_keeps_reports(patch: pytest.MonkeyPatch) -> None:
+    reset = PeakStage.reset
+    patch.setattr(PeakStage, "reset", lambda self: None if hasattr(self, "last") else reset(self))
+
+
+def takes_out(patch: pytest.MonkeyPatch, *, spared: bool | None = None, newest: bool = False) -> None:
+    """spared: whether the first one is; none: as it should be. newest: the newest of several lowest goes."""
+
+    def enqueue(self: FixedDetector, candidate: Any) -> None:
+        if len(self._queue) == QUEUE:
+            self._drop()
+            places = range(self._work is not None if spared is None else spared, QUEUE)
+            lowest = min(places[::-1] if newest else places, key=lambda i: self._queue[i].level)
+            if candidate.level <= self._queue[lowest].level:
+                return
+            self._queue.pop(lowest)
+            if not lowest:
+                self._work = None
+        self._queue.append(candidate)
+
+    patch.setattr(FixedDetector, "_enqueue", enqueue)
+
+
+def chooses(patch: pytest.MonkeyPatch, *, swaps: bool = False, slot_over: bool = False) -> None:
+    """swaps: the first one takes the highest one's place. slot_over: once one has been dropped."""
+
+    def choose(self: FixedDetector, newest: int) -> None:
+        while self._queue:
+            highest = max(range(len(self._queue)), key=lambda i: self._queue[i].level)
+            if highest:
+                first = self._queue[0]
+                self._queue.insert(0, self._queue.pop(highest))
+                self._work = None
+                if swaps:
+                    self._queue.insert(highest, self._queue.pop(1))
+                    assert self._queue[highest] is first
+            if self._work is not None:
+                return
+            if newest + template.FRAMES - (self._queue[0].place - 1) < RING:
+                self._work = detector._Work()
+                return
+            self._queue.pop(0)
+            self._drop()
+            if slot_over:
+                return
+
+    patch.setattr(FixedDetector, "_choose", choose)
+
+
+def slot_goes_on(patch: pytest.MonkeyPatch) -> None:
+    step = FixedDetector._step
+
+    def going_on(self: FixedDetector, newest: int) -> RawDetection | None:
+        self._choose(newest)
+        while self._work and self._work.found and newest - self._work.found.place >= RING:
+            self._leave()
+            self._drop()
+            self._choose(newest)
+        return step(self, newest)
+
+    patch.setattr(FixedDetector, "_step", going_on)
+
+
+def new_at_half_a_span(patch: pytest.MonkeyPatch) -> None:
+    process = PeakStage.process
+
+    def forgetting(self: PeakStage, place: int, key: int, span: int, score: int, agreement: int) -> Any:
+        last = self.last[key][span]
+        if last and abs(place - last.place) == self.spans[span].length // 2 and score >= self.threshold:
+            self.last[key][span] = None
+        return process(self, place, key, span, score, agreement)
+
+    patch.setattr(PeakStage, "process", forgetting)
+
+
+def sample_rounds_down(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        detector,
+        "sample_of",
+        lambda n, offset, rate, first: max(
+            0, first + (256 * n + 128 + offset) * rate.numerator // rate.denominator - rate.delay
+        ),
+    )
+
+
+def place_where_alike(patch: pytest.MonkeyPatch) -> None:
+    find = template.find_place
+
+    def later(e: list[int], n: int) -> template.Place:
+        alike = e[2] < e[0] and e[2] - e[0] + e[3] - e[1] == 0
+        return template.Place(n + 1, 0) if alike else find(e, n)
+
+    patch.setattr(template, "find_place", later)
+
+
+def last_highest_drift(patch: pytest.MonkeyPatch) -> None:
+    find = template.find_drift
+    patch.setattr(template, "find_drift", lambda curve: -find(curve[::-1]))
+
+
+def size_of_t(patch: pytest.MonkeyPatch) -> None:
+    score = statistic.score
+    patch.setattr(statistic, "score", lambda q, v, t: score(q, v, abs(t)))
+
+
+def constant(of: Any, name: str, value: int) -> Callable[[pytest.MonkeyPatch], None]:
+    return lambda patch: patch.setattr(of, name, value)
+
+
+CHANGES: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
+    "reset keeps dropped": ("crowd-again", reset_keeps_dropped),
+    "reset keeps reports": ("crowd-again", reset_keeps_reports),
+    "a begun first one is taken out": ("crowd-again", partial(takes_out, spared=False)),
+    "no first one is taken out": ("crowd-again", partial(takes_out, spared=True)),
+    "the newest of several is taken out": ("crowd-again", partial(takes_out, newest=True)),
+    "a sample is rounded down": ("crowd-again", sample_rounds_down),
+    "the first and the highest swap": ("just-too-dear", partial(chooses, swaps=True)),
+    "8 kHz affords what 16 kHz does": ("just-too-dear", constant(confirm, "NARROW_COST", 0)),
+    "8 kHz affords 1 more": ("just-too-dear", constant(confirm, "NARROW_COST", 29)),
+    "the last thing costs 1 less": ("just-too-dear", constant(confirm, "SCORE_COST", 214)),
+    "too old a frame later": ("just-too-old", constant(template, "FRAMES", 3)),
+    "too old a frame earlier": ("just-too-old", constant(template, "FRAMES", 5)),
+    "the slot is over where one is too old": ("too-old-at-once", partial(chooses, slot_over=True)),
+    "the slot goes on where confirm is too old": ("too-old-at-once", slot_goes_on),
+    "the last highest drift": ("too-old-at-once", last_highest_drift),
+    "the low curve tells when it is 77 ahead": ("too-old-at-once", constant(template, "LOW_DRIFT_HANDICAP", 77)),
+    "half a span apart is new": ("half-a-span-apart", new_at_half_a_span),
+    "a whole 64 frames away is told": ("half-far", constant(peaks_stage, "NEAR_HALF", 63)),
+    "of two pairs alike the second": ("places-alike", place_where_alike),
+    "T without its sign": ("no-skew", size_of_t),
+    "skew a little lower": ("no-skew", constant(statistic, "LEAST_SKEW", 4095)),
+    "skew without a least value": ("no-skew", constant(statistic, "LEAST_SKEW", 1)),
+}
+
+
+@pytest.mark.parametrize("rule", CHANGES)
+def test_another_rule_gives_something_else(rule: str, monkeypatch: pytest.MonkeyPatch):
+    name, change = CHANGES[rule]
+    change(monkeypatch)
+    with pytest.raises(AssertionError):
+        check(vectors.run(case_of(name)), name, rule)
+
+
+@pytest.mark.parametrize("same", [takes_out, chooses])
+def test_the_same_rule_said_again_gives_the_same(same: Callable[[pytest.MonkeyPatch], None], monkeypatch):
+    same(monkeypatch)
+    for name in {name for name, _ in CHANGES.values()}:
+        check(vectors.run(case_of(name)), name, "said again")
 
 
 # The C detector

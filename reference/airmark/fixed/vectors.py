@@ -320,6 +320,131 @@ def _crowd(columns: tuple[Columns, ...], start: int, amplitude: int) -> tuple[Ma
     return tuple(Mark(start + 700 * i, MARK, key, 3 + i, (amplitude,) * 4) for i, key in enumerate(columns))
 
 
+def _near(key: Columns, count: int) -> Columns:
+    """The key with so many of its signs turned, all of them in its first half."""
+    columns = list(key)
+    for i in range(count):
+        columns[i % 4] ^= 1 << 31 - 5 * i % 16
+    return (columns[0], columns[1], columns[2], columns[3])
+
+
+def _slow(repetition: int) -> Columns:
+    """A key with one negative sign a band: to such keys a sound that repeats is full of marks."""
+    word = 1 << 31 - repetition
+    return (word, word, word, word)
+
+
+def _of_queue() -> Iterator[Case]:
+    """What becomes of candidates that wait: keys that differ in a few signs make several of a mark."""
+    key = keys(8)
+    # First halves of two marks at 44.1 kHz, the weaker one a frame earlier, and again after the reset.
+    reset, length, half = 74_049, 146_600, 45_158
+    layers = [
+        Mark(start + at, half, key[5], seed, (amplitude // part,) * 4, 23_772)
+        for at, part in ((0, 1), (reset, 2))
+        for start, seed, amplitude in ((4084, 1, 1500), (3379, 2, 500))
+    ]
+    yield Case(
+        "crowd-again",
+        "a full queue gives up the lowest, the oldest of several, a first one too, but none that is begun; after a "
+        "reset the same marks, weaker, are told again, and what was dropped before does not count",
+        tuple(_near(key[5], count) for count in (6, 0, 0, 1, 3)),
+        length,
+        (_hiss(length, 500, 41_322), *layers),
+        rate=44_100,
+        early=True,
+        threshold_q8=1400,
+        events=(Event(reset),),
+    )
+    yield Case(
+        "just-too-dear",
+        "marks of two keys at 8 kHz: a step of confirm lacks the least for its last thing; who waits keeps its order",
+        tuple(_near(key[of], count) for of, count in ((3, 3), (3, 1), (7, 4), (7, 2))),
+        20_100,
+        (
+            _hiss(20_100, 4000, 31_372),
+            Mark(1085, MARK // 2, key[7], 1, (3000,) * 4, 131_058),
+            Mark(1213, MARK // 2, key[3], 2, (3000,) * 4, 131_058),
+        ),
+        rate=8000,
+        threshold_q8=1000,
+    )
+    yield Case(
+        "just-too-old",
+        "candidates whose turn comes when they are just too old, and when they are just not",
+        (_near(key[1], 4), _near(key[1], 6), key[1]),
+        21_000,
+        (
+            _hiss(21_000, 500, 30_391),
+            Mark(1114, MARK // 2, key[1], 1, EVEN, 131_072),
+            Mark(602, MARK // 2, key[6], 2, EVEN, 131_072),
+        ),
+        rate=8000,
+        threshold_q8=1400,
+    )
+    yield Case(
+        "too-old-at-once",
+        "too old before it is begun: the next one is, in the same slot; too old in confirm: that slot is over; and a "
+        "candidate whose energy is highest at two drifts: the first counts",
+        tuple(_near(key[of], count) for of, count in ((0, 1), (0, 6), (5, 3), (5, 3), (0, 0), (0, 1))),
+        43_700,
+        (
+            _hiss(43_700, 500, 30_069),
+            Mark(2466, MARK, key[0], 1, (600,) * 4),
+            Mark(1954, MARK, key[5], 2, (600,) * 4),
+        ),
+        early=True,
+        threshold_q8=700,
+    )
+
+
+def _of_limits() -> Iterator[Case]:
+    """Where a number is just at a rule's limit."""
+    key = keys(8)
+    b0, b1, b2, b3 = ((word >> 16) * 0x10001 for word in key[5])
+    steady = Mark(438, 22_528, _slow(31), 1, EVEN, 65_524)
+    yield Case(
+        "half-a-span-apart",
+        "to a slow key a sound that repeats is full of marks: one just half a span after the last one told is not new",
+        (_slow(19), _slow(25)),
+        28_400,
+        (_hiss(28_400, 16_000, 266), steady),
+        early=True,
+        threshold_q8=1400,
+    )
+    yield Case(
+        "places-alike",
+        "keys that are slow in the upper bands: at one of many places two pairs of chains differ alike, but in sign",
+        tuple((*key[i][:2], *_slow(repetition)[2:]) for i, repetition in enumerate((0, 25, 6))),
+        28_400,
+        (_hiss(28_400, 2000, 806), replace(steady, start=263)),
+        early=True,
+        threshold_q8=700,
+    )
+    yield Case(
+        "no-skew",
+        "slow keys and a sound that repeats in the upper bands: T of the lower ones is below 0, the skew is the least",
+        (_slow(9), _slow(23), _slow(22)),
+        25_300,
+        (_hiss(25_300, 4000, 347), Mark(305, 26_624, _slow(31), 1, (0, 0, 200, 200))),
+        early=True,
+        threshold_q8=700,
+    )
+    yield Case(
+        "half-far",
+        "the second half is the first again, which is drowned: told 64 frames after the whole's place, which is not",
+        ((b0, b1, b2, b3),),
+        39_400,
+        (
+            _hiss(39_400, 1000, 20_442),
+            Mark(145, MARK, (b0, b1, b2, b3), 1, (900,) * 4, 65_524),
+            Noise(145, MARK // 2, 3, 20_000),
+        ),
+        early=True,
+        threshold_q8=1400,
+    )
+
+
 def _only(case: Case) -> RawDetection:
     """The one detection of a case."""
     (found,) = run(case).detections
@@ -490,7 +615,7 @@ def cases() -> tuple[Case, ...]:
         ),
         Case(
             "equals",
-            "seven keys alike, whose candidates come at once: the weaker one that is begun stays, three of them wait",
+            "seven keys alike, whose candidates come at once: the one begun, by then the highest, and three more stay",
             (one[0], *[two[1]] * 7),
             16_000 + MARK,
             (
@@ -571,6 +696,8 @@ def cases() -> tuple[Case, ...]:
             early=True,
             threshold_q8=256,
         ),
+        *_of_queue(),
+        *_of_limits(),
     ]  # fmt: skip
     return tuple(found)
 

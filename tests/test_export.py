@@ -93,6 +93,26 @@ def test_it_is_for_the_owner_only_and_nothing_is_printed(tmp_path: Path, capsys)
     assert not any(word in printed for word in words)
 
 
+def test_the_image_is_what_lies_in_a_small_memory(tmp_path: Path, capsys):
+    paths = files(tmp_path, 3)
+    out = tmp_path / "keys.bin"
+    assert export(*paths, out) == 0
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    words = np.frombuffer(out.read_bytes(), "<u4").reshape(-1, 4).tolist()
+    assert words == [key_columns(Key.load(path)) for path in paths]
+    assert f"48 bytes written: {out} (3 keys; secret)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["keys.h", "keys.bin"])
+def test_a_key_with_a_band_of_one_sign_is_refused(name: str, tmp_path: Path, capsys):
+    signs = np.random.default_rng(0).choice([-1, 1], profile().key_shape)
+    signs[:, :, 2] = -1
+    Key(signs, profile()).save(tmp_path / "flat.json")
+    assert export(tmp_path / "flat.json", tmp_path / name) == 2
+    assert "flat: a key with a band of one sign alone would find hum" in capsys.readouterr().err
+    assert not (tmp_path / name).exists()
+
+
 def test_nothing_is_overwritten_unasked_nor_left_half_written(tmp_path: Path, capsys):
     one, two = files(tmp_path, 2)
     header = tmp_path / "keys.h"
@@ -112,7 +132,7 @@ def test_nothing_is_overwritten_unasked_nor_left_half_written(tmp_path: Path, ca
         (["other/0.json", "keys.h"], "32 repetitions of 1 block in 4 bands"),
         (["0.json", "other/0.json", "keys.h"], "32 repetitions of 1 block in 4 bands"),
         (["0.json", "0.json", "keys.h"], "given twice"),
-        (["0.json", "1.json"], "the last argument is the header"),
+        (["0.json", "1.json"], "the last argument is the file"),
         (["none.json", "keys.h"], "cannot read the key"),
         (["0.json"], "OUT.h"),
     ],

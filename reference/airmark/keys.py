@@ -135,10 +135,11 @@ def save(key: Key, path: str | os.PathLike[str], force: bool = False) -> None:
     key.save(path, force)
 
 
-def write_secret(path: str | os.PathLike[str], text: str, force: bool = False) -> None:
+def write_secret(path: str | os.PathLike[str], content: str | bytes, force: bool = False) -> None:
     """Write a file that holds keys, readable for its owner only (mode 0600) from the first byte, whole or not at all.
 
-    text: ASCII. Raises AirmarkError where that is impossible, and where the path exists unless ``force``.
+    content: bytes, or text of ASCII. Raises AirmarkError where that is impossible, and where the path exists unless
+    ``force``.
     """
     path = Path(path)
     try:
@@ -147,10 +148,10 @@ def write_secret(path: str | os.PathLike[str], text: str, force: bool = False) -
         part = path.with_name(f".{path.name[:64]}.{secrets.token_hex(8)}.part")
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            with os.fdopen(descriptor, "wb") as file:
                 # The umask may have taken the owner's own right away.
                 os.fchmod(descriptor, 0o600)
-                file.write(text)
+                file.write(content if isinstance(content, bytes) else content.encode("ascii"))
                 file.flush()
                 os.fsync(descriptor)
             _put(part, path, force)

@@ -376,9 +376,36 @@ def test_samples_are_counted_from_the_first_ones_number(engine: str, rate: int):
     (later,) = detect(marked(rate), rate, engine=engine, first_sample=2**40)
     assert later == replace(at_zero, sample=at_zero.sample + 2**40, time_s=later.time_s)
     assert later.time_s == pytest.approx(later.sample / rate)
-    for wrong in (-1, 2**64):
-        with pytest.raises(AirmarkError, match=f"a first sample of {wrong}: give a number from 0 to"):
+    for wrong in (-1, 2**64, 1.5):
+        with pytest.raises(AirmarkError, match=f"a first sample of {wrong}: give a whole number from 0"):
             Detector(keys()[0], RATE, first_sample=wrong)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_whatever_integers_a_file_had_nothing_is_missed_unsaid(engine: str):
+    """int16 of either byte order is one sound; of other integers nobody can know the full scale."""
+    sound = np.round(32767 * marked()).astype(np.int16)
+    wanted = detect(sound, RATE, engine=engine)
+    assert len(wanted) == 1
+    assert detect(sound.astype(">i2"), RATE, engine=engine) == wanted
+    for other in (np.int32, np.uint8, np.uint16, bool, complex, object):
+        with pytest.raises(AirmarkError, match="the sound is an array of int16, or of floating point"):
+            detect(sound.astype(other), RATE, engine=engine)
+    for shape in ((RATE, 0), (RATE, 1, 1), ()):
+        with pytest.raises(AirmarkError, match="the sound is an array of shape"):
+            detect(np.zeros(shape), RATE, engine=engine)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_any_threshold_that_is_a_number_can_be_had(engine: str):
+    for threshold in (1e307, -1e307):
+        Detector(keys()[0], RATE, threshold=threshold, engine=engine)
+
+
+def test_a_rate_is_a_whole_number():
+    for rate in (16_000.0, True, "16000"):
+        with pytest.raises(AirmarkError, match="a sample rate is a whole number of Hz"):
+            Detector(keys()[0], rate)  # type: ignore[arg-type]
 
 
 def test_the_input_is_left_alone():

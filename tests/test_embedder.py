@@ -196,6 +196,25 @@ def test_a_recording_beyond_what_was_asked_for_is_refused():
         embed(host, RATE, keys()[0], at=[0.5], strength=-14, judge=False, sample_type="PCM_24")
 
 
+def test_a_sample_that_no_sound_has_is_refused():
+    """Of such a one the model of hearing ends the program."""
+    host = clip().copy()
+    host[100] = 1e30
+    with pytest.raises(AirmarkError, match="beyond 1e\\+06 times full scale"):
+        embed(host, RATE, keys()[0], at=[1.0])
+
+
+def test_a_sample_type_that_there_is_not_is_refused():
+    with pytest.raises(AirmarkError, match="no sample type 'int16': there are PCM_"):
+        embed(clip(), RATE, keys()[0], at=[1.0], sample_type="int16")
+
+
+def test_places_may_be_an_array():
+    at, span = np.array([0.5, 3.0]), np.array([0.0, 6.0])
+    embedded = embed(clip(), RATE, keys()[0], at=at, span=span, strength=-14, judge=False)
+    assert [mark.time_s for mark in embedded.marks] == at.tolist()
+
+
 # Strength and quality
 
 

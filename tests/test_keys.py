@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
 import pickle
@@ -437,3 +438,10 @@ def test_keygen_wrong_use(tmp_path: Path):
             keygen_run(*argv)
     assert old.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["old.json"]
+
+
+def test_copies_are_read_only_too():
+    key = Key(np.random.default_rng(0).choice([-1, 1], profile().key_shape), profile(), "name", {"steady": 1.0})
+    for other in (copy.copy(key), copy.deepcopy(key), pickle.loads(pickle.dumps(key))):
+        assert (other, other.name, other.bounds) == (key, "name", {"steady": 1.0})
+        assert not other.signs.flags.writeable

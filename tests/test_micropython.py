@@ -172,12 +172,15 @@ def example(name: str, files: Path, folder: Path, platform: str, *more: str) -> 
     return printed
 
 
-@pytest.mark.parametrize("platform", ["esp32", "rp2"])
+@pytest.mark.parametrize(
+    "platform",
+    ["esp32: Generic module with ESP32", "esp32: Generic module with ESP32C3", "rp2: Raspberry Pi Pico with RP2040"],
+)
 def test_examples_find_the_mark(platform: str, files: Path, tmp_path: Path):
     """Run with stand-ins for the microphone and pins; the answers are those of the integer model."""
     clip = json.loads((files / "clip.json").read_text())
     ((sample, score, drift, *_),) = clip["detections"]
-    led = {"esp32": 2, "rp2": "LED"}[platform]
+    led = {"esp32": 2, "rp2": "LED"}[platform.split(":")[0]]
     lit = example("second_screen", files, tmp_path, platform)
     assert re.search(rf"^Detection\(sample={clip['early'][0][0]}, .* early=True\)\npin {led} 1 at ", lit, re.MULTILINE)
     example("log_detections", files, tmp_path, platform)

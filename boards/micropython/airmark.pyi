@@ -111,7 +111,10 @@ class GateConfig:
     rate: int
     wait: int
     overlap_percent: int
-    keys: Iterable[int]
+    @property
+    def keys(self) -> Iterable[int]:
+        """Whose marks suppress."""
+
     def __init__(self, rate: int, wait: int, overlap_percent: int = 50, keys: Iterable[int] = ...) -> None:
         """rate: of the detector's input, Hz. wait: samples after a word's end; the answer comes no later.
 

@@ -61,12 +61,17 @@ class GateConfig:
 
         overlap_percent: of the word, or of the mark if that is shorter. keys: whose marks suppress, 0 to 255 each.
         """
-        self.rate, self.wait, self.overlap_percent, self.keys = rate, wait, overlap_percent, keys
+        self.rate, self.wait, self.overlap_percent, self._keys = rate, wait, overlap_percent, keys
         self.mask = bytearray(32)
         for key in keys:
             if not 0 <= key < 256:
                 raise ValueError("keys must be numbers from 0 to 255")
             self.mask[key >> 3] |= 1 << (key & 7)
+
+    @property
+    def keys(self):
+        """Whose marks suppress."""
+        return self._keys
 
 
 Word = namedtuple("Word", ("start", "end", "reported"))

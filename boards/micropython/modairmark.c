@@ -285,8 +285,12 @@ static mp_obj_t detector_make_new(const mp_obj_type_t *type, size_t n_args, size
     if (threshold != MP_OBJ_NULL && threshold != mp_const_none) {
         config.threshold_q8 = to_threshold(threshold);
     }
+    const airmark_status_t status = airmark_init(&self->detector, &config);
+    if (status == AIRMARK_BAD_KEYS) {
+        mp_raise_ValueError(MP_ERROR_TEXT("keys must have signs of both kinds in each band: one of these was never written"));
+    }
     /* What else it might refuse was seen to above. */
-    if (airmark_init(&self->detector, &config) != AIRMARK_OK) {
+    if (status != AIRMARK_OK) {
         mp_raise_ValueError(BAD_RATE);
     }
     return MP_OBJ_FROM_PTR(self);

@@ -63,11 +63,16 @@ static bool received(i2s_chan_handle_t channel, i2s_event_data_t *event, void *c
     (void)channel;
     (void)context;
     if (known < BUFFERS) {
+        /* One that was missed in this round, by its place or by the time: begin anew. */
+        uint32_t again = 0;
         for (uint32_t i = 0; i < known; i++) {
-            if (buffers[i] == newest) { /* one was missed in this round: begin anew */
-                known = 0;
-            }
+            again |= buffers[i] == newest;
         }
+        for (int64_t late = now - last - buffer_lasts; known > 0 && late > buffer_lasts / 2; late -= buffer_lasts) {
+            airmark_fifo_lose(&fifo, BLOCK);
+            again = 1;
+        }
+        known = again ? 0 : known;
         buffers[known++] = newest;
         take(newest);
     } else {

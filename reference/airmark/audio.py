@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -129,8 +129,29 @@ class Target:
 
 def check_rate(rate: int, where: object) -> None:
     """Raise AirmarkError unless RATES[0] <= rate <= RATES[1]; ``where`` (a path, an option) begins the message."""
+    if not isinstance(rate, (int, np.integer)) or isinstance(rate, bool):
+        raise AirmarkError(f"{where}: a sample rate is a whole number of Hz, not {rate!r}")
     if not RATES[0] <= rate <= RATES[1]:
         raise AirmarkError(f"{where}: a sample rate of {rate} Hz is not between {RATES[0]} and {RATES[1]} Hz")
+
+
+def checked(samples: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:
+    """Sound in an array, as int16 of this machine's byte order or as the floating point that it is.
+
+    Raises AirmarkError for any other type, for a shape other than (n,) and (n, channels), and where a sample is not
+    finite; ``what`` begins the message.
+    """
+    if samples.ndim not in (1, 2) or 0 in samples.shape[1:]:
+        raise AirmarkError(f"{what} is an array of shape (n,) or (n, channels), not {samples.shape}")
+    if samples.dtype.kind == "i" and samples.dtype.itemsize == 2:
+        return samples.astype(np.int16, copy=False)
+    if samples.dtype.kind != "f":
+        raise AirmarkError(
+            f"{what} is an array of int16, or of floating point with a full scale of 1, not {samples.dtype}"
+        )
+    if not all(np.isfinite(samples[start : start + BLOCK]).all() for start in range(0, len(samples), BLOCK)):
+        raise AirmarkError(f"{what} has samples that are not finite (NaN or infinite): repair it first")
+    return samples
 
 
 def check_channels(channels: int, where: object) -> None:
@@ -139,11 +160,14 @@ def check_channels(channels: int, where: object) -> None:
         raise AirmarkError(f"{where}: {channels} channels are not between 1 and {CHANNELS}")
 
 
-def quantise(samples: Samples, sample_type: str) -> Samples:
+def quantise(samples: Samples, sample_type: str, start: int = 0) -> Samples:
     """The samples rounded to what ``sample_type`` can hold, as float64 of the same shape; what it holds is unchanged.
 
-    Raises FullScaleError where a sample is beyond full scale (integer types: -1 to 1 - 2^(1 - bits)) or not finite.
+    Raises FullScaleError where a sample is beyond full scale (integer types: -1 to 1 - 2^(1 - bits)) or not finite, and
+    AirmarkError for a type that there is not. start: the first sample's number, for the message.
     """
+    if sample_type not in BITS and sample_type not in ("FLOAT", "DOUBLE"):
+        raise AirmarkError(f"no sample type '{sample_type}': there are {', '.join(BITS)}, FLOAT and DOUBLE")
     if sample_type in BITS:
         scale = 2.0 ** (BITS[sample_type] - 1)
         rounded = np.rint(samples * scale)
@@ -156,8 +180,14 @@ def quantise(samples: Samples, sample_type: str) -> Samples:
     if bad.any():
         frame = int(np.flatnonzero(bad.reshape(len(samples), -1).any(axis=1))[0])
         worst = float(np.abs(samples[frame]).max())
-        raise FullScaleError(f"sample {frame} is {worst:.6g} of full scale, beyond {sample_type}")
+        raise FullScaleError(f"sample {start + frame} is {worst:.6g} of full scale, beyond {sample_type}")
     return rounded
+
+
+def check_type(samples: Samples, sample_type: str) -> None:
+    """Raises what ``quantise`` does, and needs little memory."""
+    for start in range(0, len(samples), BLOCK):
+        quantise(samples[start : start + BLOCK], sample_type, start)
 
 
 def integers(samples: Samples, sample_type: str) -> npt.NDArray[np.int32]:
@@ -401,7 +431,7 @@ def check_fits(recording: Recording, target: Target) -> None:
     Lossy files often decode to peaks beyond full scale, which integers would clip.
     """
     try:
-        quantise(recording.samples, target.sample_type)
+        check_type(recording.samples, target.sample_type)
     except FullScaleError as error:
         others = (".mov", ".mkv") if target.picture else (".wav", ".caf")
         raise AirmarkError(
@@ -469,6 +499,8 @@ def _beside(target: Target) -> Iterator[Path]:
         yield temporary
     except (soundfile.LibsndfileError, av.FFmpegError, OSError, FullScaleError) as error:
         reason = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
+        if isinstance(error, FullScaleError):
+            reason += " (.wav can hold FLOAT)"
         with contextlib.suppress(OSError):  # libsndfile says "System error."
             reason = reason if shutil.disk_usage(temporary.parent).free else "no space left on the disk"
         raise AirmarkError(f"{target.path} can't be written: {reason}") from None

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from airmark import thresholds
-from airmark.audio import check_rate
+from airmark.audio import check_rate, checked
 from airmark.confirm import Confirmed, ConfirmStage
 from airmark.errors import AirmarkError
 from airmark.frames import Frames, FrameStage, InputStage
@@ -47,6 +47,8 @@ TEMPLATE_THRESHOLD = 2.0
 EARLY_HANDICAP = 0.4
 """What the score of a mark's first half is lowered by: with it and the lower bands' handicap the looks a day rose from
 5.6e7 to 5.85e7 only (airmark.thresholds)."""
+PIECE = 1 << 17
+"""Samples that are worked on at a time, so that memory does not grow with what is handed over."""
 FLUSH_FRAMES = 96
 """Of silence, after which the integer engines have decided on all they heard: AIRMARK_FLUSH_FRAMES of airmark.h."""
 
@@ -113,8 +115,8 @@ class Detector:
         if not np.isfinite(threshold):
             raise AirmarkError(f"a threshold of {threshold} is no score: give a number, such as 6.5")
         self.threshold = threshold
-        if not 0 <= first_sample < 1 << 64:
-            raise AirmarkError(f"a first sample of {first_sample}: give a number from 0 to 2^64 - 1")
+        if not isinstance(first_sample, (int, np.integer)) or not 0 <= first_sample < 1 << 64:
+            raise AirmarkError(f"a first sample of {first_sample}: give a whole number from 0 to 2^64 - 1")
         self.first_sample = first_sample
         self._integers: _Integers | None = None
         if engine in _INTEGER_ENGINES:
@@ -162,18 +164,20 @@ class Detector:
 
         samples: (n,) or (n, channels), int16 or float of full scale 1; channels are averaged. Or, as on a device, any
         object with the buffer protocol, of 16-bit samples of one channel, little-endian. However the stream is cut into
-        calls, the detections are the same. Raises AirmarkError where a sample is not finite, or a buffer of another
-        kind.
+        calls, the detections are the same. Raises AirmarkError for another type, shape or kind of buffer, and where a
+        sample is not finite.
         """
         if not isinstance(samples, np.ndarray):
             samples = _from_buffer(samples)
-        if samples.dtype != np.int16 and not np.isfinite(samples).all():
-            raise AirmarkError("the sound has samples that are not finite (NaN or infinite): repair it first")
-        if self._integers is not None:
-            return self._integers.process(samples)
+        samples = checked(samples, "the sound")
         found: list[Detection] = []
-        for frame in self._frames.process(self._input.process(samples)):
-            found += self._step(frame)
+        for start in range(0, len(samples), PIECE):
+            piece = samples[start : start + PIECE]
+            if self._integers is not None:
+                found += self._integers.process(piece)
+                continue
+            for frame in self._frames.process(self._input.process(piece)):
+                found += self._step(frame)
         return found
 
     def flush(self) -> list[Detection]:
@@ -379,7 +383,7 @@ class _Integers:
         self.rate, profile = rate, keys[0].profile
         self.pcm = PcmStage(rate, profile)
         self.flushed = FLUSH_FRAMES * profile.hop * self.pcm.rate // profile.rate
-        limited = min(max(ceil(threshold * 256), LEAST_THRESHOLD), MOST_THRESHOLD)
+        limited = ceil(min(max(threshold * 256.0, LEAST_THRESHOLD), MOST_THRESHOLD))
         columns = [key_columns(key) for key in keys]
         # At the engine's own rates it counts itself, to the last bit as on a device.
         self.first_sample, first = (0, first_sample) if rate == self.pcm.rate else (first_sample, 0)

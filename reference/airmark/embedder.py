@@ -16,7 +16,7 @@ import numpy.typing as npt
 import soxr
 
 from airmark import masking, quality
-from airmark.audio import BITS, FullScaleError, check_rate, quantise
+from airmark.audio import BITS, FullScaleError, check_rate, check_type, checked, quantise
 from airmark.channel import active_part
 from airmark.errors import AirmarkError
 from airmark.grid import Grid
@@ -48,6 +48,8 @@ LEAST_ZIMTOHRLI = 4.951
 """Quality over the mark and QUALITY_MARGIN_S on either side that strength ``auto`` keeps."""
 WEAK_SCORE = 6.0
 """A mark predicted under this is called weak: it will be missed in many rooms."""
+LOUDEST = 1e6
+"""Times full scale; no sound has such samples, and models of hearing abort the program where one has."""
 NEAR_S = 1.0
 """How far ``near`` may move a mark, either way."""
 NEAR_STEPS = 8
@@ -148,6 +150,8 @@ class Embedder:
         sample_type: str = "PCM_16", progress: Callable[[int, int], None] | None = None,
     ) -> Embedded:  # fmt: skip
         """Mark a recording; see ``airmark.embedder.embed``. Places and span are in samples."""
+        if len(host) and max(host.max(), -host.min()) > LOUDEST:
+            raise AirmarkError(f"the recording has samples beyond {LOUDEST:g} times full scale: repair it first")
         start, stop = span if span else (0, len(host))
         if stop - start < self.mark_samples:
             raise AirmarkError(
@@ -344,20 +348,19 @@ def embed(
     to round to, see airmark.audio; samples outside the marks stay as they are. Returns samples of the shape
     (n, channels). Raises AirmarkError where a place, a part or a strength cannot be had.
     """
+    samples = checked(samples, "the recording")
     host = samples / 32768.0 if samples.dtype == np.int16 else np.asarray(samples, dtype=np.float64)
     host = host if host.ndim == 2 else host[:, None]
-    if not np.isfinite(host).all():
-        raise AirmarkError("the recording has samples that are not finite (NaN or infinite): repair it first")
     try:
-        quantise(host, sample_type)
+        check_type(host, sample_type)
     except FullScaleError as error:
         raise AirmarkError(f"{error}: lower the recording, or take another sample_type") from None
     embedder = Embedder(key, rate, pattern=pattern, strength=strength, judge=judge)
-    start, stop = span or (None, None)
+    start, stop = (None, None) if span is None else span
     part = span_of(start, stop, rate, len(host))
     before = word_places(words, at, part, rate, key)
     embedded = embedder.embed(host, places_of((*at, *before), near, rate), part, sample_type)
-    check_marked(embedded, words, at=bool(at or near), rate=rate)
+    check_marked(embedded, words, at=len(at) + len(near) > 0, rate=rate)
     return embedded
 
 

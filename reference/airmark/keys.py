@@ -62,6 +62,10 @@ class Key:
         signs.setflags(write=False)
         object.__setattr__(self, "signs", signs)
 
+    def __reduce__(self) -> tuple[type[Key], tuple[Any, ...]]:
+        """Copies are made as keys are, so that their signs are read-only too."""
+        return type(self), (np.array(self.signs), self.profile, self.name, dict(self.bounds))
+
     @cached_property
     def columns(self) -> npt.NDArray[np.float64]:
         """(M F, R): the signs of each block and band over the repetitions, blocks-major; see airmark.statistic."""

@@ -23,7 +23,8 @@ class Peak:
     def offset(self) -> float:
         """Where a parabola through the three peaks, in frames from ``frame``, -0.5 to 0.5."""
         bend = self.before - 2 * self.confirmed.agreement + self.after
-        return 0.5 * (self.before - self.after) / bend if bend < 0 else 0.0
+        # What comes before may agree more and yet score under the threshold, or be no news.
+        return min(max(0.5 * (self.before - self.after) / bend, -0.5), 0.5) if bend < 0 else 0.0
 
 
 class PeakStage:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.signal.windows import kaiser
 
 from airmark import masking
-from airmark.audio import check_channels, check_rate
+from airmark.audio import check_channels, check_rate, checked
 from airmark.errors import AirmarkError
 from airmark.grid import Grid
 from airmark.keys import Key
@@ -36,7 +36,7 @@ FILTER_S = 0.0018
 PIECE_S = 0.002
 """Sound is worked on in pieces of this length."""
 PHASES = 4096
-"""Most phases a rate converter keeps; beyond, the nearest is taken (timing error under 1/8192 sample, -70 dB)."""
+"""Most phases a rate converter keeps; beyond, the nearest is taken (at most 1/8192 of a sample that comes in off)."""
 
 
 class CausalPattern:
@@ -125,10 +125,12 @@ class RateConverter:
         end = self.start + len(self.pending)
         while True:
             at = (self.made + np.arange(self.piece)) * self.down
-            middle = at // self.up
+            # To the nearest phase, which may be the next sample's first.
+            nearest = (2 * (at % self.up) * len(self.taps) + self.up) // (2 * self.up)
+            middle = at // self.up + nearest // len(self.taps)
             if middle[-1] + self.half >= end:
                 break
-            phase = (at % self.up) * len(self.taps) // self.up
+            phase = nearest % len(self.taps)
             index = (middle - self.half - self.start)[:, None] + np.arange(2 * self.half + 1)
             # One product of this shape for every piece: a sum of another size could round differently.
             yield (self.taps[phase][:, None, :] @ self.pending[index])[:, 0]
@@ -180,13 +182,12 @@ class StreamEmbedder:
 
     def process(self, samples: npt.NDArray[Any]) -> Real:
         """Take samples (n,) or (n, channels), int16 or float of full scale 1; returns (n, channels) float64."""
+        samples = checked(samples, "the sound")
         if samples.dtype == np.int16:
             samples = samples / 32768.0
         block = np.asarray(samples if samples.ndim == 2 else samples[:, None], dtype=np.float64)
         if block.shape[1] != self.channels:
             raise AirmarkError(f"the block has {block.shape[1]} channels, the stream {self.channels}")
-        if not np.isfinite(block).all():
-            raise AirmarkError("the sound has samples that are not finite (NaN or infinite): repair it first")
         self._host = np.concatenate([self._host, block])
         for piece in self._down.process(block):
             for mark in self._frames(piece):

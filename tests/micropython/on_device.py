@@ -423,6 +423,8 @@ def errors():
     for rate in (0, 3, -16000, 1 << 40):
         refuses(refused, "rate", airmark.Detector, [key], rate)
     refuses(refused, "at least one", airmark.Detector, [])
+    for blank in ("0x00000000", "0xFFFFFFFF"):
+        refuses(refused, "band", airmark.Detector, [key, key_of(["0x1", "0x2", blank, "0x4"])])
     refuses(refused, "engine", airmark.Detector, key, engine="best")
     for threshold in (float("nan"), float("inf"), -float("inf")):
         refuses(refused, "threshold", airmark.Detector, key, threshold=threshold)
@@ -505,7 +507,7 @@ def gate_minds_its_keys():
 
 clip = load("clip.json")
 key, other, other_yet = (airmark.Key.load(FOLDER + "/" + name + ".json") for name in ("secret", "other", "other_yet"))
-more_keys = [key_of(["0x%08X" % (i * 0x1234567) for i in range(n, n + 4)]) for n in range(5)]
+more_keys = [key_of(["0x%08X" % (i * 0x1234567) for i in range(n, n + 4)]) for n in range(1, 6)]
 
 for case in load("vectors/index.json")["cases"]:
     check("vector " + case["file"], vector, case["file"])

@@ -11,9 +11,10 @@ from machine import I2S, Pin
 
 import airmark
 
-PINS = {"esp32": (32, 25, 33, 2), "rp2": (16, 17, 18, "LED")}
-"""Bit clock, word select (on RP2 the pin after that), data, LED."""
-clock, word_select, data, led_pin = PINS[sys.platform]
+PINS = {"ESP32": (32, 25, 33, 2), "esp32": (4, 5, 6, 2), "rp2": (16, 17, 18, "LED")}
+"""Bit clock, word select (on RP2 the pin after that), data, LED: of the first ESP32, of its successors, and of RP2."""
+chip = getattr(sys.implementation, "_machine", "").split(" ")[-1]
+clock, word_select, data, led_pin = PINS.get(chip) or PINS[sys.platform]
 led = Pin(led_pin, Pin.OUT, value=0)
 
 

@@ -11,8 +11,10 @@ from machine import I2S, Pin
 
 import airmark
 
-PINS = {"esp32": (32, 25, 33, 2, 0), "rp2": (16, 17, 18, "LED", 15)}
-clock, word_select, data, led_pin, button_pin = PINS[sys.platform]
+PINS = {"ESP32": (32, 25, 33, 2, 0), "esp32": (4, 5, 6, 2, 0), "rp2": (16, 17, 18, "LED", 15)}
+"""As in second_screen.py, and the button's."""
+chip = getattr(sys.implementation, "_machine", "").split(" ")[-1]
+clock, word_select, data, led_pin, button_pin = PINS.get(chip) or PINS[sys.platform]
 led = Pin(led_pin, Pin.OUT, value=0)
 button = Pin(button_pin, Pin.IN, Pin.PULL_UP)
 RATE = 16000

@@ -1,6 +1,8 @@
 """Run an example as on a device, with stand-ins for what is not here: I2S hears clip.pcm, pins print what they do.
 
 micropython run_example.py EXAMPLE PLATFORM    # in a folder with secret.json and clip.pcm; ends where the clip does
+
+PLATFORM: as sys.platform and, behind a colon, sys.implementation._machine.
 """
 
 import asyncio
@@ -20,6 +22,10 @@ class Pin:
     """Sample from which on a button is down; 0: never."""
 
     def __init__(self, name, mode=-1, pull=-1, *, value=None):
+        there = {"with ESP32": set(range(40)) - {1, 3, 6, 7, 8, 9, 10, 11}, "with ESP32C3": range(11)}.get(
+            System.implementation._machine.replace("Generic module ", "")
+        )
+        assert there is None or name in there, name
         self.name, self.level = name, value
 
     def value(self, level=None):
@@ -73,14 +79,20 @@ class Time:
     last = False
 
 
+class Implementation:
+    pass
+
+
 class System:
     argv = [sys.argv[1]]
+    implementation = Implementation
 
 
 # All of asyncio is loaded before what it needs is replaced.
 assert asyncio.StreamReader
 Machine.Pin, Machine.I2S = Pin, I2S
-System.platform = sys.argv[2]
+# An ESP32 of the first kind is told from its successors by the machine.
+System.platform, _, System.implementation._machine = sys.argv[2].partition(": ")
 if len(sys.argv) > 3:
     Pin.pressed_at = int(sys.argv[3])
 with open(sys.argv[1]) as file:

@@ -1,7 +1,7 @@
 // Listens with the board's microphone, prints a line for every mark and lights the LED for a second.
 //
 // For boards whose microphone Arduino's PDM library reads: Nano 33 BLE Sense, Nano RP2040 Connect. For another microphone
-// replace the lines with PDM in them. keys.h holds the key to listen for.
+// replace the lines with PDM in them. keys.h holds the key to listen for. Not run on hardware.
 
 #include <PDM.h>
 #include <airmark.h>

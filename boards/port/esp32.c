@@ -63,14 +63,18 @@ static bool received(i2s_chan_handle_t channel, i2s_event_data_t *event, void *c
     (void)channel;
     (void)context;
     if (known < BUFFERS) {
-        /* One that was missed in this round, by its place or by the time: begin anew. */
+        /*
+         * One that was missed in this round, by its place or by the time: begin anew. Half a buffer late it may have been;
+         * a whole one later it was, and is told.
+         */
         uint32_t again = 0;
         for (uint32_t i = 0; i < known; i++) {
             again |= buffers[i] == newest;
         }
-        for (int64_t late = now - last - buffer_lasts; known > 0 && late > buffer_lasts / 2; late -= buffer_lasts) {
+        int64_t late = known > 0 ? now - last - buffer_lasts : 0;
+        again |= late > buffer_lasts / 2;
+        for (; late >= buffer_lasts; late -= buffer_lasts) {
             airmark_fifo_lose(&fifo, BLOCK);
-            again = 1;
         }
         known = again ? 0 : known;
         buffers[known++] = newest;

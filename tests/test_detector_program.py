@@ -450,6 +450,12 @@ def test_a_missing_key_is_told_with_what_makes_it(program: Path, options: tuple[
     assert "fatal error" not in str(told.value)
 
 
+@pytest.mark.parametrize("threshold", [255, 65_536])
+def test_a_threshold_out_of_range_does_not_compile(threshold: int):
+    with pytest.raises(NotRunError, match="DETECTOR_THRESHOLD_Q8 is a score in 1/256, 256 to 65535"):
+        check(PROGRAM, '-DDETECTOR_KEYS="demo_key.h"', f"-DDETECTOR_THRESHOLD_Q8={threshold}")
+
+
 def test_takes_the_header_that_export_writes(tmp_path: Path):
     program = copy_of(PROGRAM, tmp_path)
     (tmp_path / "keys.h").write_text(header([demo_key()]), "utf-8")

@@ -29,6 +29,9 @@
 #ifndef DETECTOR_THRESHOLD_Q8
 #define DETECTOR_THRESHOLD_Q8 AIRMARK_DEFAULT_THRESHOLD_Q8
 #endif
+#if DETECTOR_THRESHOLD_Q8 < AIRMARK_LEAST_THRESHOLD_Q8 || DETECTOR_THRESHOLD_Q8 > 65535
+#error "detector: DETECTOR_THRESHOLD_Q8 is a score in 1/256, 256 to 65535"
+#endif
 
 #define KEYS (sizeof airmark_keys / sizeof airmark_keys[0])
 #define LIT RATE /* samples */

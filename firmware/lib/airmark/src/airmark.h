@@ -147,7 +147,7 @@ typedef struct {
     uint8_t key_count;         /* 1 to AIRMARK_MAX_KEYS */
     bool early;                /* tell a mark from its first half too, a second sooner, where that is enough */
     uint16_t threshold_q8;     /* lowest score reported, in 1/256 */
-    uint64_t first_sample;     /* number of the first sample pushed: 0, or where the stream goes on after a gap */
+    uint64_t first_sample;     /* number of the first sample pushed: 0, or where the stream goes on after a gap; below 2^63 */
 } airmark_config_t;
 
 #define AIRMARK_CONFIG(rate, keys, key_count) \

@@ -954,12 +954,12 @@ def test_slots_queue_and_ring():
     found: Counter[str] = Counter()
     marks = np.concatenate([marked(), marked(name="music/brahms_0.flac", noise_db=-30), marked(ppm=90)])
     rng = np.random.default_rng(5)
-    # A mark of the key without negative signs at every frame.
+    # A mark of the key with hardly a negative sign at every frame.
     loop = pcm(0.05 * np.resize(rng.standard_normal(1024), 6 * RATE) + 0.1 * rng.standard_normal(6 * RATE))
     for samples, early, of_keys in (
         (marks, False, [one] * 7),
         (marks, True, [one, *mixed, other, one]),
-        (loop, True, [[0] * 4, one]),
+        (loop, True, [[1] * 4, one]),
     ):
         taps = Taps()
         detector = FixedDetector(of_keys, RATE, early=early, threshold_q8=256, taps=taps)

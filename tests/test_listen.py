@@ -46,7 +46,7 @@ def test_finds_the_mark_of_a_file_in_real_time(files, capsys):
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == 1
     found = json.loads(printed[0])
-    assert set(found) == {"sample", "time_s", "score", "drift_ppm", "key"}
+    assert set(found) == {"sample", "time_s", "score", "drift_ppm", "key", "fingerprint"}
     assert found["time_s"] == pytest.approx(AT_S, abs=0.016)
     assert found["key"] == "secret"
 

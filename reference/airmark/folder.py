@@ -34,11 +34,12 @@ def results(asked: Path | None, default: str, force: bool) -> Iterator[tuple[Pat
             raise _unwritable(out, error) from None
 
     try:
-        part.parent.mkdir(parents=True, exist_ok=True)
-        part.mkdir()
-    except OSError as error:
-        raise _unwritable(out, error) from None
-    try:
+        # Made in here, so that it goes too where the program is ended as soon as it is there.
+        try:
+            part.parent.mkdir(parents=True, exist_ok=True)
+            part.mkdir()
+        except OSError as error:
+            raise _unwritable(out, error) from None
         yield part, put
     finally:
         shutil.rmtree(part, ignore_errors=True)

@@ -150,8 +150,8 @@ def write_secret(path: str | os.PathLike[str], content: str | bytes, force: bool
         if path.exists() and not path.is_file():
             raise AirmarkError(f"{path}: is not a file; name a file for the key")
         part = path.with_name(f".{path.name[:64]}.{secrets.token_hex(8)}.part")
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 # The umask may have taken the owner's own right away.
                 os.fchmod(descriptor, 0o600)

@@ -448,6 +448,24 @@ def test_an_error_of_the_program_is_no_answer(files: Path, monkeypatch: pytest.M
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
+def test_silence_that_gets_no_mark_is_told(files: Path, capsys):
+    x = soundfile.read("good.wav")[0]
+    soundfile.write("folder/half.wav", np.concatenate([x, np.zeros(5 * RATE)]), RATE, "PCM_16")
+    try:
+        command = "embed folder/half.wav folder/out.wav --key key.json --strength -14"
+        assert main([*command.split(), "--json"]) == 0
+        told = capsys.readouterr()
+        silent = json.loads(told.out)["silent"]
+        assert len(silent) == 2
+        places = ", ".join(f"{place / RATE:.3f}" for place in silent)
+        assert told.err == f"airmark: warning: 2 stretches of digital silence got no mark, at {places} s\n"
+        error = said(f"{command} --at 1 --at 5 --force", capsys)
+        assert "there is only digital silence at 5.000 s, where a mark was wanted" in error
+    finally:
+        Path("folder/half.wav").unlink()
+        Path("folder/out.wav").unlink(missing_ok=True)
+
+
 def test_keys_of_one_name_are_told_apart(files: Path, capsys):
     rng = np.random.default_rng(1)
     for folder in ("a", "b"):

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from matplotlib.figure import Figure
 from PIL import Image
 from scipy.stats import binomtest
 
-from airmark import evaluate, intervals, materials, report, thresholds
+from airmark import evaluate, intervals, materials, report, report_plot, thresholds
 from airmark.channel import Channel
 from airmark.cli import main
 from airmark.commands import evaluate as command
@@ -220,6 +221,33 @@ def test_median_time_counts_missed_marks(keys):
     ]
     assert report._condition(plan, trials, CLEAN)["median_s"] == 2.0
     assert report._condition(plan, trials[:2] * 2 + [trials[1]], CLEAN)["median_s"] is None
+
+
+def test_the_picture_tells_the_median_that_the_text_does(keys):
+    plan = plan_of(keys, [CLEAN], 4)
+    for times, told in (([2.0, None], "median 2.00 s"), ([1.0, 1.2, 1.4, 1.6], "median 1.20 s"), ([None] * 3, None)):
+        trials = [Trial("clean", "", i, False, "h", "speech", latency_s=time) for i, time in enumerate(times)]
+        figure = Figure()
+        report_plot._times(figure, plan, trials)
+        assert [text.get_text() for text in figure.axes[0].texts] == ([told] if told else [])
+        median = report._condition(plan, trials, CLEAN)["median_s"]
+        assert told == (None if median is None else f"median {median:.2f} s")
+
+
+def test_a_disk_that_is_full_at_the_end_is_told_in_one_line(tmp_path, capsys, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("airmark.report_plot.pictures", full)
+    monkeypatch.setattr(command, "_has", lambda package: False)
+    words = ["evaluate", "--trials", "1", "--baseline", "0", "--null-keys", "0", "--jobs", "1", "--condition", "time"]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 2
+    *_, last = capsys.readouterr().err.splitlines()
+    where = tmp_path / "out"
+    assert (
+        last == f"airmark: error: {where}: cannot write there: No space left on device: give another folder with --out"
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_each_engine_has_its_own_threshold(keys):

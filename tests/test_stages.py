@@ -25,7 +25,7 @@ from airmark.grid import Grid
 from airmark.keys import Key
 from airmark.lags import LagGrid
 from airmark.limiter import without_clipping
-from airmark.peaks import HOLD, PeakStage
+from airmark.peaks import HOLD, Peak, PeakStage
 from airmark.profile import profile, profile_of_shape
 from airmark.screen import ScreenStage
 from airmark.stream import FRAME, CausalPattern, RateConverter, StreamEmbedder, causal_mark
@@ -683,6 +683,12 @@ def test_a_peak_lies_between_its_neighbours():
     assert (peak.frame, peak.before, peak.after) == (5, 30.0, 40.0)
     top = -np.polyfit([-1, 0, 1], [30, 50, 40], 2)[1] / 2 / np.polyfit([-1, 0, 1], [30, 50, 40], 2)[0]
     assert peak.offset() == pytest.approx(top)
+
+
+@pytest.mark.parametrize(("before", "after", "offset"), [(417.8, 89.6, -0.5), (89.6, 417.8, 0.5), (253.9, 89.6, -0.5)])
+def test_a_peak_lies_no_further_than_half_a_frame_off(before: float, after: float, offset: float):
+    """Also where a neighbour agrees more, but scores under the threshold."""
+    assert Peak(7, Confirmed(7.0, 253.8, 0.0), before, after).offset() == pytest.approx(offset, abs=1e-3)
 
 
 # Thresholds

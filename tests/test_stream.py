@@ -251,6 +251,20 @@ def test_the_rate_converter_keeps_place_and_level(rates: tuple[int, int]):
     assert np.sqrt(np.mean((y[middle] - expected) ** 2)) < 3e-3
 
 
+@pytest.mark.parametrize("rates", [(16_000, 44_101), (16_000, 191_999)])
+def test_the_rate_converter_takes_the_nearest_of_its_phases(rates: tuple[int, int]):
+    """Of more phases than it keeps: with the one below 7 kHz came out at -64.8 dB, with the nearest at -66.5."""
+    rate, new_rate = rates
+    x = np.sin(2 * np.pi * 7000 * np.arange(rate) / rate)
+    y = np.concatenate(list(RateConverter(rate, new_rate, 1).process(x[:, None])))[:, 0]
+    middle = np.arange(new_rate // 4, 3 * new_rate // 4)
+    angle = 2 * np.pi * 7000 * middle / new_rate
+    basis = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    cosine, sine = np.linalg.lstsq(basis, y[middle], rcond=None)[0]
+    # No lean to one side: half a phase would be 0.5 / 4096 of a sample, and 3.4e-4 of a radian.
+    assert abs(np.arctan2(cosine, sine)) < 2e-5
+
+
 @pytest.mark.parametrize("size", [1.0, 1e-300, 3e-308, 1e-309, 5e-324, 0.0])
 def test_phases_of_next_to_nothing_are_finite(size: float):
     """A pattern that faded for half an hour became NaN, and with it the stream."""

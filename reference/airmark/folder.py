@@ -69,5 +69,14 @@ def _move(part: Path, out: Path, numbered: bool) -> Path:
         number += 1
 
 
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """What the system refuses while results are written is told in one line, as an AirmarkError; out: their folder."""
+    try:
+        yield
+    except OSError as error:
+        raise _unwritable(out, error) from None
+
+
 def _unwritable(out: Path, error: OSError) -> AirmarkError:
     return AirmarkError(f"{out}: cannot write there: {error.strerror or error}: give another folder with --out")

@@ -485,6 +485,8 @@ def gate_answers():
     refuses(airmark.AirmarkError, "from before what was heard", gate.heard, 99)
     refuses(airmark.AirmarkError, "overlap", airmark.Gate, airmark.GateConfig(16000, 0, 101))
     refuses(airmark.AirmarkError, "rate", airmark.Gate, airmark.GateConfig(11025, 0))
+    # What a gate asks for was said when it was made.
+    refuses(AttributeError, "", setattr, airmark.GateConfig(16000, 0, keys=[1]), "keys", [0])
     for key_index in (-1, 256):
         refuses(airmark.AirmarkError, "key", lambda k: airmark.Gate(airmark.GateConfig(16000, 0, keys=[k])), key_index)
     if DEVICE:

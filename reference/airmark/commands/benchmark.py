@@ -357,21 +357,13 @@ def _kept(
     with folder.results(out, stem, force) as (part, put):
 
         def keep(result: dict[str, Any], draw: Callable[[Path], None]) -> None:
-            with _told_where(out):
+            with folder.writing(out):
                 text = json.dumps(result, indent=1, allow_nan=False) + "\n"
                 (part / f"{stem}.json").write_text(text, encoding="utf-8")
                 draw(part / f"{stem}.png")
             put()
 
         yield keep
-
-
-@contextmanager
-def _told_where(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise AirmarkError(f"{folder}: cannot write the result: {error.strerror or error}") from None
 
 
 def _highest(events: Sequence[Event]) -> float | None:

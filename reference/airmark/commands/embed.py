@@ -124,8 +124,7 @@ def _file(args: argparse.Namespace, key: Key, strength: float | None) -> int:
 def _silences(silent: list[int], rate: int) -> str:
     """What got no mark, in words."""
     shown = [f"{place / rate:.3f}" for place in silent[:3]] + ["…"] * (len(silent) > 3)
-    many = "s" * (len(silent) != 1)
-    return f"{len(silent)} stretch{'e' * bool(many)}{many} of digital silence got no mark, at {', '.join(shown)} s"
+    return f"{len(silent)} stretch{'es' * (len(silent) > 1)} of digital silence got no mark, at {', '.join(shown)} s"
 
 
 def _pipe(args: argparse.Namespace, key: Key, strength: float | None) -> int:

@@ -8,8 +8,6 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -115,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
         bar.update(task, description="writing the report")
         table = report.summary(plan, outcome, _about(args) | {"notes": notes})
         # The figures first: they are what took the time.
-        with _writing(part):
+        with folder.writing(args.out or Path(FOLDER)):
             _write(plan, outcome, table, part)
             pictures = report_plot.pictures(plan, outcome, table, part)
             (part / REPORT).write_text(report.markdown(plan, table, pictures, notes), encoding="utf-8")
@@ -226,14 +224,6 @@ def _about(args: argparse.Namespace) -> dict[str, Any]:
         "null_keys": args.null_keys,
         "rt60_max_s": args.rt60_max,
     }
-
-
-@contextmanager
-def _writing(part: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise AirmarkError(f"{part.parent}: cannot write the report: {error.strerror or error}") from None
 
 
 def _write(plan: Plan, outcome: Outcome, table: dict[str, Any], part: Path) -> None:

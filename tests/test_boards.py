@@ -371,7 +371,7 @@ def test_the_headset_of_the_boards_page_says_what_the_page_shows(project: Path):
 
 
 def test_git_ignores_keys_and_what_the_boards_page_makes():
-    secret = ["secret.json", "keys.h", "firmware/src/keys.h", "firmware/secret.json"]
+    secret = ["secret.json", "keys.h", "key.bin", "firmware/src/keys.h", "firmware/secret.json", "firmware/keys.bin"]
     made = [f"firmware/{name}" for name in ("input", "heard.raw", "safe.flac", "src/words.h")]
     command = ["git", "check-ignore", "--no-index", "--stdin"]
     given = "\n".join([*secret, *made, "firmware/lib/airmark/examples/Detector/keys.h", "firmware/src/demo_key.h"])

@@ -104,3 +104,72 @@ void tap_sound(const int64_t *numbers, size_t count, int16_t *samples, size_t le
         samples[i] = sound_sample(layers, (uint32_t)count, (uint32_t)i);
     }
 }
+
+tap_state_t tap_state(const airmark_t *detector)
+{
+    const tap_state_t state = {
+        detector->frames,
+        detector->place,
+        detector->offset,
+        detector->drift_ppm_q4,
+        detector->scratch.search.low,
+        detector->queue[0].level,
+        detector->queued,
+    };
+    return state;
+}
+
+void tap_queue(airmark_t *detector, uint8_t queued, uint32_t n, bool half, uint16_t level)
+{
+    const airmark_place_t place = {n, 0, half, level};
+    for (uint32_t i = 0; i < queued; i++) {
+        detector->queue[i] = place;
+    }
+    detector->queued = queued;
+    detector->step = 0;
+    detector->place = n;
+}
+
+void tap_crowd(airmark_t *detector, uint16_t dropped)
+{
+    uint16_t *const levels = detector->key_state[0].levels[0];
+    levels[0] = 65535;
+    levels[1] = levels[2] = 0;
+    detector->dropped = dropped;
+}
+
+size_t tap_confirm(airmark_t *detector, int16_t drift_ppm_q4, uint8_t *bands, size_t room)
+{
+    detector->drift_ppm_q4 = drift_ppm_q4;
+    size_t steps = 0;
+    for (bool done = false; !done && steps < room; steps++) {
+        done = airmark_confirm(detector, steps == 0);
+        bands[steps] = detector->pair_band;
+    }
+    return steps;
+}
+
+bool tap_template(airmark_t *detector, uint32_t first, uint32_t last, const int32_t *curves, const uint32_t *energies)
+{
+    if (first == 0) {
+        (void)airmark_template(detector, first++); /* it begins with nothing */
+    }
+    /* What the steps will add is taken off first. */
+    airmark_t other = *detector;
+    for (uint32_t step = first; step <= last; step++) {
+        (void)airmark_template(&other, step);
+    }
+    for (uint32_t i = 0; i < 2 * AIRMARK_DRIFTS; i++) {
+        const uint32_t group = i / AIRMARK_DRIFTS;
+        const uint32_t k = i % AIRMARK_DRIFTS;
+        detector->scratch.search.curves[group][k] += curves[i] - other.scratch.search.curves[group][k];
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        detector->scratch.search.energies[i] += energies[i] - other.scratch.search.energies[i];
+    }
+    bool likely = true;
+    for (uint32_t step = first; step <= last; step++) {
+        likely = airmark_template(detector, step);
+    }
+    return likely;
+}

@@ -14,3 +14,30 @@ void tap_skip_frames(airmark_t *detector, uint32_t more);
 
 /* The input of tests/vectors/sound.h; numbers: a row of 20 for each layer, in the order of its structure. */
 void tap_sound(const int64_t *numbers, size_t layers, int16_t *samples, size_t count);
+
+/* What the steps on the first candidate have come to, and its level. */
+typedef struct {
+    uint32_t frames;
+    uint32_t place;
+    int16_t offset;
+    int16_t drift_ppm_q4;
+    bool low;
+    uint16_t level;
+    uint8_t queued;
+} tap_state_t;
+tap_state_t tap_state(const airmark_t *detector);
+
+/* So many candidates of frame n of the first key, none of them begun. */
+void tap_queue(airmark_t *detector, uint8_t queued, uint32_t n, bool half, uint16_t level);
+
+/* The level after the newest frame, as high as can be, will be a peak; and so many candidates were dropped so far. */
+void tap_crowd(airmark_t *detector, uint16_t dropped);
+
+/* The steps of confirm at that drift: how many bands each has ended so far, `room` of them kept. Returns how many steps. */
+size_t tap_confirm(airmark_t *detector, int16_t drift_ppm_q4, uint8_t *bands, size_t room);
+
+/*
+ * The template from step `first` on up to `last`, after which the curves, as 17 of the lower and 17 of all bands, and the
+ * energies come out as told. Returns what the last step does: whether the candidate is likely, or true.
+ */
+bool tap_template(airmark_t *detector, uint32_t first, uint32_t last, const int32_t *curves, const uint32_t *energies);

@@ -1,0 +1,202 @@
+"""Where the C detector's stages decide: at each limit and on either side of it, they do what the model does.
+
+Vectors come to a limit only where a recording does. Here the numbers to compare are put into the detector's state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from math import isqrt
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from airmark.fixed import confirm, statistic, template
+from airmark.fixed.tables import (
+    BANDS,
+    DRIFTS,
+    HALF,
+    LOW_BANDS,
+    LOW_HANDICAP,
+    WHOLE,
+    Rate,
+    Span,
+    rate_of,
+    template_scale,
+    used_bins_of_bands,
+)  # fmt: skip
+from tapped_build import BUILDS, tapped
+
+KEY = [0x5A3C96E1, 0x1D2B4F77, 0xC0FFEE11, 0x13579BDF]
+RATES = (rate_of(8_000), rate_of(16_000))
+SPANS = (WHOLE, HALF)
+NEWEST = 600
+"""Frames that the detector has heard."""
+
+Curves = NDArray[np.int64]
+
+
+class Tapped:
+    """A detector that has heard NEWEST frames of noise, and has one candidate to work on."""
+
+    def __init__(self, rate: Rate, build: str = "plain") -> None:
+        module = tapped(build)
+        self.ffi, self.lib = module.ffi, module.lib
+        self.state = self.ffi.new("airmark_t *")
+        self.keys = self.ffi.new("airmark_key_t[]", [{"columns": KEY}])
+        config = self.ffi.new("airmark_config_t *")
+        config.rate, config.early, config.threshold_q8 = rate.hz, True, 65_535
+        config.keys, config.key_count = self.keys, 1
+        assert self.lib.airmark_init(self.state, config) == self.lib.AIRMARK_OK
+        self.push(np.random.default_rng(0).integers(-3000, 3000, (NEWEST + 1) * rate.hop, np.int16))
+        assert self.now().frames == NEWEST
+
+    def push(self, samples: NDArray[np.int16]) -> None:
+        told = self.ffi.new("airmark_detection_t[1]"), self.ffi.new("uint64_t[1]")
+        first = self.ffi.cast("const int16_t *", samples.ctypes.data)
+        assert self.lib.tap_run(self.state, first, len(samples), len(samples), 1, *told, 1) == 0
+
+    def now(self) -> Any:
+        return self.lib.tap_state(self.state)
+
+    def take(self, span: Span, level: int = 1000, count: int = 1, ago: int = 140) -> None:
+        """The queue's candidates are so many, of the frame `ago` frames before the newest."""
+        self.lib.tap_queue(self.state, count, self.now().frames - ago, span is HALF, level)
+
+    def template(self, first: int, last: int, e: Curves, energies: list[int]) -> bool:
+        """e: the curves of all bands and of the lower ones, (2, DRIFTS), as the model has them."""
+        words = self.ffi.new("int32_t[]", [*e[1].tolist(), *e[0].tolist()]), self.ffi.new("uint32_t[]", energies)
+        return bool(self.lib.tap_template(self.state, first, last, *words))
+
+
+@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize("rate", RATES, ids=lambda rate: f"{rate.hz} Hz")
+@pytest.mark.parametrize("span", SPANS, ids=lambda span: span.name)
+def test_every_drift_has_its_steps(build: str, rate: Rate, span: Span):
+    """SPEC 8.3, which says when an answer is told: of every drift that the template can find, and some more."""
+    detector = Tapped(rate, build)
+    bands, room = detector.ffi.new("uint8_t[64]"), 64
+    detector.take(span)
+    most, steps = 0, set()
+    for drift in range(-3600, 3601, 1 if build == "plain" else 97):
+        wanted = np.cumsum([len(ended) for ended in confirm.schedule(span, drift, rate)]).tolist()
+        count = detector.lib.tap_confirm(detector.state, drift, bands, room)
+        assert list(bands[0:count]) == wanted, drift
+        most = max(most, count)
+        steps.add(count)
+    assert most <= 26
+    assert len(steps) > 1
+
+
+def shaped(rng: np.random.Generator, top: int, at: int) -> list[int]:
+    """A curve whose highest value is `top`, first at drift `at`."""
+    curve = top - rng.integers(1, 3000, DRIFTS)
+    curve[at] = top
+    if rng.random() < 0.3 and at + 1 < DRIFTS:
+        curve[rng.integers(at + 1, DRIFTS)] = top
+    return curve.tolist()
+
+
+def tops(span: Span, rate: Rate, count: int, z: int) -> list[int]:
+    """The least energies of the lower `count` bands that give z - 1, z and z + 1, or next to them."""
+    bins = int(used_bins_of_bands(rate)[:count].sum())
+    scale = template_scale(span.repetitions, bins)
+    return [span.repetitions * bins + -(-(value << 16) // scale) for value in (max(z - 1, 0), z, z + 1)]
+
+
+def decisions(span: Span, rate: Rate) -> Iterator[tuple[Curves, int]]:
+    """Curves and levels where z and level are about the least, or the lower bands about as good as all."""
+    rng = np.random.default_rng(1)
+    for z in (0, 1, 300, 1000, 1471, 1472, 2048, 3000):
+        for ahead in (LOW_HANDICAP, template.LOW_DRIFT_HANDICAP, 0, 1000):
+            both = product(tops(span, rate, BANDS, z), tops(span, rate, LOW_BANDS, z + ahead))
+            for all_top, low_top in both:
+                at = rng.integers(0, DRIFTS, 2).tolist()
+                e = np.array([shaped(rng, top, k) for top, k in zip((all_top, low_top), at, strict=True)])
+                told = template.decide(e, 0, span, rate).z
+                for level in {max(576, template.LEAST - told + d) for d in (-1, 0, 1)} | {65_535}:
+                    yield e, level
+
+
+@pytest.mark.parametrize("rate", RATES, ids=lambda rate: f"{rate.hz} Hz")
+@pytest.mark.parametrize("span", SPANS, ids=lambda span: span.name)
+def test_the_template_decides_as_the_model(rate: Rate, span: Span):
+    """SPEC 7.3: likely or not, which curve tells the drift, the drift, and what the candidate's level becomes."""
+    detector = Tapped(rate)
+    ahead: set[int] = set()
+    sums: set[int] = set()
+    for e, level in decisions(span, rate):
+        detector.take(span, level)
+        likely = detector.template(0, template.SEARCH_STEPS - 1, e, [0, 0, 0, 0])
+        wanted = template.decide(e, level, span, rate)
+        assert likely == wanted.likely
+        sums.add(wanted.z + level)
+        if likely:
+            now = detector.now()
+            assert now.low == wanted.low
+            assert now.drift_ppm_q4 == template.find_drift(e[1] if wanted.low else e[0])
+            assert now.level == min(max(wanted.z, level), template.MOST_LEVEL)
+            of_all, of_low = (template.decide(alone, 0, span, rate).z for alone in (e * [[1], [0]], e * [[0], [1]]))
+            ahead.add(of_low + LOW_HANDICAP - of_all)
+    assert {template.LEAST - 1, template.LEAST, template.LEAST + 1} <= sums
+    assert {template.LOW_DRIFT_HANDICAP, template.LOW_DRIFT_HANDICAP + 1} <= ahead
+
+
+def test_the_template_places_as_the_model():
+    """SPEC 7.4: at, under and over each of its comparisons; and the drift, told again from the curves by then."""
+    rng = np.random.default_rng(2)
+    rate, span = rate_of(16_000), WHOLE
+    detector = Tapped(rate)
+    offsets, places = set(), set()
+    for first, second in product((-900, -300, -299, -1, 0, 1, 299, 300, 901), repeat=2):
+        e = np.array([shaped(rng, top, int(rng.integers(DRIFTS))) for top in (9000, 9000)])
+        detector.take(span, 2000)
+        assert detector.template(0, template.SEARCH_STEPS - 1, e, [0, 0, 0, 0])
+        low = detector.now().low
+        energies = [5000, 7000, 5000 + first, 7000 + second]
+        more = np.array([shaped(rng, top, int(rng.integers(DRIFTS))) for top in (14_000, 9000)])
+        assert detector.template(template.SEARCH_STEPS, template.STEPS - 1, more, energies)
+        wanted = template.find_place(energies, NEWEST - 140)
+        now = detector.now()
+        assert (now.place, now.offset) == wanted, (first, second)
+        assert now.drift_ppm_q4 == template.find_drift(more[1] if low else more[0])
+        offsets.add(wanted.offset)
+        places.add(wanted.place - NEWEST + 140)
+    assert places == {-1, 0, 1}
+    assert {-128, 0, 128} <= offsets
+
+
+def test_the_count_of_dropped_candidates_stays_at_its_most():
+    """SPEC 6: up to 65,535, whether a candidate is dropped as it joins a full queue or when its turn comes."""
+    detector = Tapped(rate_of(16_000))
+    for before, after in ((65_533, 65_534), (65_534, 65_535), (65_535, 65_535)):
+        detector.take(WHOLE, 60_000, count=4)
+        detector.lib.tap_crowd(detector.state, before)
+        detector.push(np.zeros(256, np.int16))
+        assert detector.now().queued == 4
+        assert detector.lib.airmark_dropped(detector.state) == after
+        detector.take(WHOLE, ago=148)
+        detector.lib.tap_crowd(detector.state, before)
+        detector.push(np.zeros(85, np.int16))
+        assert detector.now().queued == 0
+        assert detector.lib.airmark_dropped(detector.state) == after
+        detector.push(np.zeros(256 - 85, np.int16))
+
+
+def test_the_statistic_about_its_least_skewness():
+    """SPEC 9: max(floor(98304 a / r), 4096), at each value about the least."""
+    lib = tapped("plain").lib
+    rng = np.random.default_rng(3)
+    seen = set()
+    for v in rng.integers(10**4, 25 * 10**6, 300).tolist():
+        r = isqrt(v << 20)
+        for ratio in range(4093, 4100):
+            a = -(-ratio * r // 98_304)
+            t = -(-a * v >> 16)
+            for q in (1, 30_000, 200_000):
+                assert lib.p_statistic(q, v, t) == statistic.score(q, v, t), (q, v, t)
+            seen.add(98_304 * ((t << 16) // v) // r)
+    assert set(range(4093, 4100)) <= seen

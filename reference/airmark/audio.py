@@ -14,7 +14,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from airmark import metadata
 from airmark.errors import AirmarkError
 
 if TYPE_CHECKING:
@@ -60,7 +61,6 @@ _SUFFIXES = (*_SNDFILE, *_SNDFILE_LOSSY, *_AV)
 RAW_SUFFIX = ".raw"
 """Of interleaved little-endian s16 without a header, which only some commands write and none reads as a file."""
 _PICTURE = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
-_RIFF_FAMILY = ("WAV", "WAVEX", "RF64")
 # Their length fields have 32 bits; 64 KiB are left for the header and the tags.
 _LIMIT_32 = dict.fromkeys(("WAV", "WAVEX", "AIFF", "AU"), 2**32 - 2**16)
 # libsndfile's MP3 decoder writes to standard error when it meets a broken file; FFmpeg's doesn't.
@@ -400,7 +400,7 @@ def _plan(source: Info, output: Path, *, lossy: bool, force: bool, raw: bool) ->
     if suffix not in known:
         raise AirmarkError(f"{output}: no sound format is known by the name '{suffix}': use {', '.join(known)}")
     container = "av:" + _AV[suffix][0] if suffix in _AV else (_SNDFILE.get(suffix) or _SNDFILE_LOSSY[suffix][0])
-    if suffix == ".wav" and source.container in _RIFF_FAMILY:
+    if suffix == ".wav" and source.container in metadata.RIFF:
         container = source.container
 
     def target(codec: str, sample_type: str, lossy: bool) -> Target:
@@ -546,20 +546,36 @@ def _encode_sndfile(temporary: Path, parts: Iterable[Samples], source: Info, tar
                 file.write(quantise(block, target.sample_type))
 
 
-def write(samples: Samples | Iterable[Samples], source: Info, target: Target) -> None:
+def write(samples: Samples | Iterable[Samples], source: Info, target: Target, *, as_long: bool = False) -> None:
     """Write the output that ``check_output`` returned, whole or not at all.
 
     samples: float64, shape (frames, channels), or an iterable of such blocks, which are written as they come; they are
     rounded to the target's sample type. source: the input, whose rate, channels, tags and picture the output gets.
+    as_long: each sample is where it was in the input, so that an output of the same kind gets all that the input says
+    beside its sound (``airmark.metadata``).
     Raises AirmarkError where a sample is beyond what the sample type holds, or the file can't be written.
     """
     parts = [samples] if isinstance(samples, np.ndarray) else samples
     with _beside(target) as temporary:
-        _encode(temporary, parts, source, target)
+        kept = metadata.of(source.path, source.container, target.container) if as_long else None
+        _encode(temporary, parts, source if kept is None else replace(source, tags={}), target)
+        if kept is not None:
+            _add_metadata(kept, temporary, target)
         _check_free(source.path, target.path, target.force)
         if target.path.exists():
             temporary.chmod(target.path.stat().st_mode & 0o777)
         temporary.replace(target.path.resolve())
+
+
+def _add_metadata(kept: metadata.Metadata, temporary: Path, target: Target) -> None:
+    room = temporary.with_suffix(".more")
+    try:
+        metadata.add(kept, temporary, room)
+    except OverflowError:
+        raise AirmarkError(f"{target.path}: {target.container} can't be longer than 4 GiB: use .rf64") from None
+    finally:
+        with contextlib.suppress(OSError):
+            room.unlink(missing_ok=True)
 
 
 # --- raw s16 pipes ---

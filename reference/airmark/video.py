@@ -10,6 +10,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.stream import Disposition
 
 from airmark.audio import BITS, PCM_BY_AV, Info, Samples, Target, in_blocks, integers, quantise
 from airmark.errors import AirmarkError
@@ -168,20 +169,27 @@ def _add_sound(out: Any, source: Info, target: Target) -> Any:
     return stream
 
 
+def _is_cover(stream: Any) -> bool:
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
 def _add_streams(out: Any, original: Any, source: Info, target: Target) -> tuple[Any, dict[int, Any]]:
     """The output's streams in the input's order: that of the sound, and by the input's index those of copied packets.
 
-    Copied are pictures, subtitles and further sound tracks; not the tracks of data, which few containers share.
+    Copied are pictures, subtitles and further sound tracks; not the tracks of data, which few containers share. Of what
+    takes sound only, M4A gets the cover.
     """
     sound = _sound(original, source.path)
     encoded, copied = None, {}
     for stream in original.streams:
         if stream.index == sound.index:
             added = encoded = _add_sound(out, source, target)
-        elif stream.type in ("video", "subtitle", "audio"):
+        elif stream.type in ("video", "subtitle", "audio") if target.picture else _is_cover(stream):
             try:
                 added = copied[stream.index] = out.add_stream_from_template(stream, opaque=True)
             except (av.FFmpegError, ValueError):
+                if _is_cover(stream):
+                    continue
                 raise AirmarkError(
                     f"{target.path}: {target.path.suffix} can't hold the {stream.type} of the input as it is: "
                     "use the input's own kind of file, or .mkv"
@@ -194,7 +202,7 @@ def _add_streams(out: Any, original: Any, source: Info, target: Target) -> tuple
 
 
 def encode(temporary: Path, parts: Iterable[Samples], source: Info, target: Target, *, trial: bool = False) -> None:
-    """Write the sound, and with it the input's picture, subtitles, further sound tracks and chapters as they are.
+    """Write the sound, and with it the input's picture (or cover), subtitles, further sound tracks and chapters.
 
     trial: copy a few packets only. Raises AirmarkError where the container can't hold the picture, and FFmpeg's errors.
     """
@@ -203,19 +211,25 @@ def encode(temporary: Path, parts: Iterable[Samples], source: Info, target: Targ
     options = {"movie_timescale": str(source.rate)} if muxer in ("mp4", "mov", "ipod") else {}
     with contextlib.ExitStack() as stack:
         original = stack.enter_context(_open(source.path)) if source.container.startswith("av:") else None
+        covered = original is not None and muxer == "ipod" and any(map(_is_cover, original.streams))
+        if covered:
+            # PyAV takes no pictures for FFmpeg's M4A, which is its MP4 by another name.
+            muxer, options["brand"] = "mp4", "M4A "
         out = stack.enter_context(av.open(str(temporary), "w", format=muxer, options=options))
         out.metadata.update({("track" if tag == "tracknumber" else tag): text for tag, text in source.tags.items()})
-        if original is not None and target.picture:
+        if original is not None and (target.picture or covered):
             stream, copied = _add_streams(out, original, source, target)
-            out.set_chapters(original.chapters())
         else:
             stream, copied = _add_sound(out, source, target), {}
+        if original is not None:
+            out.set_chapters(original.chapters())
         try:
             out.start_encoding()
         except (av.FFmpegError, ValueError) as error:
             raise _misfit(source, target, error) from None
-        # Without a picture the start says nothing (and is the encoder's delay in an MP3).
-        start = round(source.start_s * source.rate) if copied else 0
+        # Without a picture that moves the start says nothing (and is the encoder's delay in an MP3).
+        moves = original is not None and not all(_is_cover(original.streams[index]) for index in copied)
+        start = round(source.start_s * source.rate) if moves else 0
         done = 0
 
         def feed(blocks: Iterator[Samples], until: Fraction | None) -> None:
@@ -241,7 +255,9 @@ def encode(temporary: Path, parts: Iterable[Samples], source: Info, target: Targ
                 if trial and number == _TRIAL_PACKETS:
                     break
                 if packet.dts is None:
-                    continue
+                    if not packet.size or not _is_cover(original.streams[packet.stream.index]):
+                        continue
+                    packet.pts = packet.dts = 0
                 feed(blocks, packet.dts * packet.time_base)
                 packet.stream = copied[packet.stream.index]
                 out.mux(packet)

@@ -28,9 +28,10 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         "embed",
         help="mark a recording",
         description="Put marks into a recording. With no place given, mark follows mark through the whole of it. The "
-        "output keeps rate, channels, sample type and a video's picture, and of the tags title, artist, album, date, "
-        "track number, genre, copyright, comment and license; other metadata (cover art, cue points, broadcast chunks) "
-        "stays behind.",
+        "output keeps rate, channels, sample type and a video's picture. Of what else the file says (tags, cover art, "
+        "cue points, broadcast chunks) WAV, RF64, AIFF, FLAC and MP3 made of the same kind of file keep all, M4A and "
+        "videos the tags, cover and chapters that FFmpeg knows, others title, artist, album, date, track number, "
+        "genre, copyright, comment and license.",
     )
     parser.add_argument("input", metavar="IN", help="sound or video file; - for raw s16 on standard input")
     parser.add_argument("output", metavar="OUT", help="file to write; - for raw s16 on standard output")
@@ -107,7 +108,7 @@ def _file(args: argparse.Namespace, key: Key, strength: float | None) -> int:
             lambda done, total: progress.update(task, completed=done, total=total),
         )
     check_marked(embedded, args.word, at=bool(args.at or args.near), rate=recording.rate)
-    audio.write(embedded.samples, recording, target)
+    audio.write(embedded.samples, recording, target, as_long=True)
     _warn_late(embedded.marks, args.word, answer, recording.rate)
     told = [_words_of(mark, args.word, recording.rate) for mark in embedded.marks]
     if args.json:

@@ -1,0 +1,299 @@
+"""What a recording says beside its sound comes with its marked copy."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import soundfile
+from av.stream import Disposition
+
+from airmark import audio, metadata
+from airmark.audio import check_output, read, write
+from airmark.cli import main
+from airmark.errors import AirmarkError
+
+RATE = 48_000
+MARKED = 2.5
+"""Seconds of sound, which hold one mark."""
+
+
+def samples(seconds: float = 0.51) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=round(seconds * RATE)) * np.linspace(0.01, 0.1, round(seconds * RATE))
+    return np.rint(noise * 2**15).astype(np.int16)
+
+
+def png() -> bytes:
+    def part(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    rows = b"".join(b"\0" + bytes([16 * row, 0, 0] * 16) for row in range(16))
+    header = struct.pack(">IIBBBBB", 16, 16, 8, 2, 0, 0, 0)
+    data = part(b"IHDR", header) + part(b"IDAT", zlib.compress(rows)) + part(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + data
+
+
+def chunk(name: bytes, body: bytes, order: str = "<") -> bytes:
+    return name + struct.pack(f"{order}I", len(body)) + body + b"\0" * (len(body) % 2)
+
+
+def resized(data: bytes, order: str = "<") -> bytes:
+    return data[:4] + struct.pack(f"{order}I", len(data) - 8) + data[8:]
+
+
+def chunks(path: Path) -> dict[bytes, bytes]:
+    """Name and whole chunk, in the file's order."""
+    data = path.read_bytes()
+    with path.open("rb") as file:
+        return {one.name: data[one.start : one.end] for one in metadata._chunks(file)}
+
+
+def copied(source: Path, output: Path, *, lossy: bool = False, as_long: bool = True) -> np.ndarray:
+    """Writes the samples back as they are; returns what is read of the output."""
+    recording = read(source)
+    write(recording.samples, recording, check_output(source, output, lossy=lossy), as_long=as_long)
+    assert sorted(path.name for path in output.parent.iterdir() if path.name.startswith(".")) == []
+    return read(output).samples
+
+
+BEFORE = chunk(b"bext", b"A broadcast" + bytes(600)) + chunk(b"LIST", b"INFO" + chunk(b"INAM", b"Song\0"))
+AFTER = chunk(b"cue ", struct.pack("<7I", 1, 7, 90, 0x61746164, 0, 0, 90)) + chunk(b"iXML", b"<BWFXML/>")
+"""Each with a chunk of an odd length."""
+UNTRUE = chunk(b"PEAK", bytes(16)) + chunk(b"MD5 ", bytes(16)) + chunk(b"JUNK", bytes(27))
+
+
+def wav(path: Path, data: np.ndarray, kind: str = "PCM_16", after: bytes = AFTER + UNTRUE) -> None:
+    soundfile.write(path, data, RATE, kind, format="WAV")
+    plain = path.read_bytes()
+    path.write_bytes(resized(plain[:12] + BEFORE + plain[12:] + b"\0" * (len(plain) % 2) + after))
+
+
+@pytest.mark.parametrize("frames", [24_000, 24_001])
+@pytest.mark.parametrize("kind", ["PCM_16", "PCM_U8"])
+@pytest.mark.parametrize("suffix", ["wav", "rf64"])
+def test_chunks_of_wav_come_with_it_where_they_were(tmp_path: Path, suffix: str, kind: str, frames: int):
+    source, output = tmp_path / "in.wav", tmp_path / f"out.{suffix}"
+    wav(source, samples()[:frames], kind)
+    there = read(source)
+    np.testing.assert_array_equal(copied(source, output), there.samples)
+    got = chunks(output)
+    wide = [b"ds64"] if suffix == "rf64" else []
+    # libsndfile finds no sound in RF64 behind a chunk of an odd length.
+    order = [b"LIST", b"data", b"bext"] if wide else [b"bext", b"LIST", b"data"]
+    assert list(got) == [*wide, b"fmt ", *order, b"cue ", b"iXML"]
+    with soundfile.SoundFile(output) as file:
+        assert file.frames == len(there.samples)
+    said = b"".join(got[name] for name in (b"bext", b"LIST", b"cue ", b"iXML"))
+    assert said == BEFORE + AFTER
+    size = output.stat().st_size - 8
+    written = output.read_bytes()
+    assert int.from_bytes(written[20:28] if wide else written[4:8], "little") == size
+    assert read(output).tags == there.tags == {"title": "Song"}
+    if wide:  # and back
+        again = tmp_path / "again.wav"
+        copied(output, again)
+        assert chunks(again)[b"bext"] == got[b"bext"]
+        assert int.from_bytes(again.read_bytes()[20:28], "little") == again.stat().st_size - 8
+
+
+def test_only_what_is_as_long_gets_them(tmp_path: Path):
+    """What is cut or resampled has its cue points elsewhere: airmark simulate gives the common tags only."""
+    wav(tmp_path / "in.wav", samples())
+    copied(tmp_path / "in.wav", tmp_path / "out.wav", as_long=False)
+    assert b"cue " not in chunks(tmp_path / "out.wav")
+    assert read(tmp_path / "out.wav").tags == {"title": "Song"}
+
+
+def test_a_chunk_that_is_cut_short_is_the_last(tmp_path: Path):
+    source = tmp_path / "in.wav"
+    wav(source, samples(), after=AFTER + b"junk\xff\xff\xff\x7fabc")
+    copied(source, tmp_path / "out.wav")
+    assert list(chunks(tmp_path / "out.wav"))[-2:] == [b"cue ", b"iXML"]
+    wav(source, samples(), after=AFTER + b"\0\xff\0\xff" + bytes(4))
+    copied(source, tmp_path / "again.wav")
+    assert (tmp_path / "again.wav").read_bytes() == (tmp_path / "out.wav").read_bytes()
+
+
+def test_big_endian_wav_gives_its_tags_only(tmp_path: Path):
+    source = tmp_path / "in.wav"
+    with soundfile.SoundFile(source, "w", RATE, 1, "PCM_16", "BIG", "WAV") as file:
+        file.title = "Song"
+        file.write(samples())
+    assert source.read_bytes()[:4] == b"RIFX"
+    copied(source, tmp_path / "out.wav")
+    assert read(tmp_path / "out.wav").tags == {"title": "Song"}
+
+
+def test_metadata_that_makes_it_longer_than_4_gib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    wav(tmp_path / "in.wav", samples())
+    target = check_output(tmp_path / "in.wav", tmp_path / "out.wav")
+    recording = read(tmp_path / "in.wav")
+
+    def too_long(*_: Any) -> None:
+        (2**32).to_bytes(4, "little")
+
+    monkeypatch.setitem(metadata._COMPOSERS, "riff", too_long)
+    with pytest.raises(AirmarkError, match=r"out.wav: WAV can't be longer than 4 GiB: use .rf64"):
+        write(recording.samples, recording, target, as_long=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.wav"]
+
+
+def test_chunks_of_aiff(tmp_path: Path):
+    source, output = tmp_path / "in.aiff", tmp_path / "out.aiff"
+    soundfile.write(source, samples(), RATE, "PCM_16", format="AIFF")
+    plain = source.read_bytes()
+    name, marker = chunk(b"NAME", b"Songs", ">"), chunk(b"MARK", struct.pack(">HHIB", 1, 1, 90, 0), ">")
+    source.write_bytes(resized(plain[:12] + name + plain[12:] + marker, ">"))
+    np.testing.assert_array_equal(copied(source, output), read(source).samples)
+    got = chunks(output)
+    assert [one for one in got if one != b"FVER"] == [b"COMM", b"NAME", b"SSND", b"MARK"]
+    assert (got[b"NAME"], got[b"MARK"]) == (name, marker)
+    assert int.from_bytes(output.read_bytes()[4:8], "big") == output.stat().st_size - 8
+    assert read(output).tags == {"title": "Songs"}
+
+
+def block(kind: int, body: bytes) -> bytes:
+    return bytes([kind]) + len(body).to_bytes(3, "big") + body
+
+
+def comments(*texts: bytes) -> bytes:
+    parts = [b"nobody", *texts]
+    sized = [len(part).to_bytes(4, "little") + part for part in parts]
+    return sized[0] + len(texts).to_bytes(4, "little") + b"".join(sized[1:])
+
+
+@pytest.mark.parametrize("tagged", [False, True])
+@pytest.mark.parametrize("commented", [False, True])
+def test_blocks_of_flac(tmp_path: Path, commented: bool, tagged: bool):
+    source, output = tmp_path / "in.flac", tmp_path / "out.flac"
+    soundfile.write(source, samples(), RATE, "PCM_16", format="FLAC")
+    plain = source.read_bytes()
+    with source.open("rb") as file:
+        there = [piece for _, piece in metadata._blocks(file)]
+    said = block(4, comments(b"TITLE=Song", b"ARTIST=A", b"ARTIST=B", b"KEY=C")) if commented else b""
+    numbers = [3, 9, b"image/png", 0, 16, 16, 24, 0, len(png()), png()]
+    picture = block(6, b"".join(n.to_bytes(4, "big") if isinstance(n, int) else n for n in numbers))
+    said += block(2, b"riffmine") + picture
+    first = bytes([plain[4] & 0x7F]) + plain[5 : there[0].end]
+    blocks = b"fLaC" + first + said + block(0x81, bytes(100)) + plain[there[-1].end :]
+    source.write_bytes((b"ID3\x04\0\0\0\0\0\x05hello" if tagged else b"") + blocks)
+    np.testing.assert_array_equal(copied(source, output), read(source).samples)
+    data = output.read_bytes()
+    with output.open("rb") as file:
+        got = list(metadata._blocks(file))
+    assert [kind for kind, _ in got] == ([0, 4, 2, 6] if commented else [0, 2, 6, 4])
+    bodies = {kind: data[piece.start + 1 : piece.end] for kind, piece in got}
+    assert all(block(kind, b"")[:1] + bodies[kind] in said for kind in ((4, 2, 6) if commented else (2, 6)))
+    with av.open(str(output)) as container:
+        tags = {tag.lower(): text for tag, text in container.metadata.items()}
+        assert tags.get("key") == ("C" if commented else None)
+        assert tags.get("artist") == ("A;B" if commented else None)
+        assert [bytes(packet) for packet in container.demux(video=0) if packet.size] == [png()]
+
+
+def id3(*frames: tuple[bytes, bytes]) -> bytes:
+    body = b"".join(name + len(data).to_bytes(4, "big") + b"\0\0" + data for name, data in frames) + bytes(300)
+    size = bytes(len(body) >> shift & 0x7F for shift in (21, 14, 7, 0))
+    return b"ID3\x03\0\0" + size + body
+
+
+TAG = id3((b"TIT2", b"\0Song"), (b"TXXX", b"\0key\0C"), (b"APIC", b"\0image/png\0\x03\0" + png()))
+
+
+def mp3(path: Path, tag: bytes = TAG) -> None:
+    soundfile.write(path, samples(1.0), RATE, "MPEG_LAYER_III", format="MP3")
+    path.write_bytes(tag + path.read_bytes())
+
+
+def test_the_tags_of_mp3(tmp_path: Path):
+    source, output = tmp_path / "in.mp3", tmp_path / "out.mp3"
+    mp3(source)
+    assert len(copied(source, output, lossy=True)) == len(read(source).samples)
+    assert output.read_bytes().startswith(TAG)
+    assert output.read_bytes()[len(TAG) :][:3] != b"ID3"
+    mp3(source, b"")
+    copied(source, tmp_path / "plain.mp3", lossy=True)
+    assert read(tmp_path / "plain.mp3").tags == {}
+    # Of another kind of file: the common ones.
+    mp3(source)
+    copied(source, tmp_path / "out.flac")
+    assert read(tmp_path / "out.flac").tags == {"title": "Song"}
+
+
+def said_of(path: Path) -> tuple[dict[str, str], list[str], list[bytes]]:
+    """Tags, titles of chapters, and covers."""
+    with av.open(str(path)) as container:
+        covers = [stream for stream in container.streams.video if stream.disposition & Disposition.attached_pic]
+        tags = {tag.lower(): text for tag, text in container.metadata.items()}
+        chapters = [chapter["metadata"]["title"] for chapter in container.chapters()]
+        return tags, chapters, [bytes(p) for p in container.demux(covers) if p.size] if covers else []
+
+
+def m4a(path: Path) -> None:
+    """With a cover, a chapter and an uncommon tag."""
+    path.with_suffix(".png").write_bytes(png())
+    with (
+        av.open(str(path.with_suffix(".png"))) as picture,
+        av.open(str(path), "w", format="mp4", options={"brand": "M4A "}) as out,
+    ):
+        sound = out.add_stream("aac", rate=RATE)
+        sound.codec_context.layout = "mono"
+        cover = out.add_stream_from_template(picture.streams.video[0], opaque=True)
+        cover.disposition = Disposition.attached_pic.value
+        out.metadata.update({"title": "Song", "composer": "Nobody"})
+        second = {"start": 0, "end": 1000, "time_base": Fraction(1, 1000), "metadata": {"title": "One"}}
+        out.set_chapters([{"id": 0, **second}])
+        for packet in picture.demux():
+            if packet.size:
+                packet.stream, packet.pts, packet.dts = cover, 0, 0
+                out.mux(packet)
+        frame = av.AudioFrame.from_ndarray(
+            (samples(1.0)[None] / 2**15).astype(np.float32), format="fltp", layout="mono"
+        )
+        frame.sample_rate, frame.pts = RATE, 0
+        out.mux(sound.encode(frame))
+        out.mux(sound.encode(None))
+
+
+def test_cover_chapters_and_tags_of_m4a(tmp_path: Path):
+    source = tmp_path / "in.m4a"
+    m4a(source)
+    assert said_of(source)[1:] == (["One"], [png()])
+    for name, lossy in (("out.m4a", True), ("lossless.m4a", False), ("out.mp4", True)):
+        copied(source, tmp_path / name, lossy=lossy)
+        tags, chapters, covers = said_of(tmp_path / name)
+        assert (tags["title"], tags["composer"], chapters, covers) == ("Song", "Nobody", ["One"], [png()])
+        assert tags["major_brand"] == ("M4A " if name.endswith("m4a") else "isom")
+    for name in ("out.mka", "out.mkv"):  # which FFmpeg gives no such cover
+        copied(source, tmp_path / name, lossy=True)
+        assert said_of(tmp_path / name)[1:] == (["One"], [])
+
+
+def test_the_cover_of_an_mp3_does_not_move_its_sound(tmp_path: Path):
+    mp3(tmp_path / "in.mp3")
+    recording = read(tmp_path / "in.mp3")
+    assert recording.start_s > 0
+    back = copied(tmp_path / "in.mp3", tmp_path / "out.m4a", lossy=True)
+    assert said_of(tmp_path / "out.m4a")[2] == [png()]
+    with av.open(str(tmp_path / "out.m4a")) as container:
+        assert next(container.decode(audio=0)).pts == 0
+    assert abs(len(back) - len(recording.samples)) <= 1024
+
+
+def test_embed_keeps_them(tmp_path: Path):
+    wav(tmp_path / "in.wav", samples(MARKED))
+    assert main(["keygen", str(tmp_path / "key")]) == 0
+    arguments = ["embed", str(tmp_path / "in.wav"), str(tmp_path / "out.wav"), "--key", str(tmp_path / "key")]
+    assert main([*arguments, "--at", "0.2", "--strength", "-14"]) == 0
+    got = chunks(tmp_path / "out.wav")
+    assert b"".join(got[name] for name in (b"bext", b"LIST", b"cue ", b"iXML")) == BEFORE + AFTER
+    before, after = (audio.read(tmp_path / name).samples for name in ("in.wav", "out.wav"))
+    assert (before != after).any()
+    assert len(before) == len(after)

@@ -62,9 +62,9 @@ class Tapped:
     def now(self) -> Any:
         return self.lib.tap_state(self.state)
 
-    def take(self, span: Span, level: int = 1000, count: int = 1, ago: int = 140) -> None:
-        """The queue's candidates are so many, of the frame `ago` frames before the newest."""
-        self.lib.tap_queue(self.state, count, self.now().frames - ago, span is HALF, level)
+    def take(self, span: Span, level: int = 1000, count: int = 1, ago: int = 140, step: int = 0) -> None:
+        """So many candidates wait, the first of the frame `ago` before the newest and with so many steps done."""
+        self.lib.tap_queue(self.state, count, self.now().frames - ago, span is HALF, level, step)
 
     def template(self, first: int, last: int, e: Curves, energies: list[int]) -> bool:
         """e: the curves of all bands and of the lower ones, (2, DRIFTS), as the model has them."""
@@ -167,6 +167,19 @@ def test_the_template_places_as_the_model():
         places.add(wanted.place - NEWEST + 140)
     assert places == {-1, 0, 1}
     assert {-128, 0, 128} <= offsets
+
+
+@pytest.mark.parametrize(("step", "gone"), [(0, 0), (1, 1), (2, 1), (33, 1)])
+def test_a_first_candidate_that_was_begun_is_kept(step: int, gone: int):
+    """SPEC 5.4: of all alike the oldest is taken out for a higher one, but a first one that has been begun."""
+    detector = Tapped(rate_of(16_000))
+    detector.push(np.zeros(170, np.int16))
+    detector.take(WHOLE, count=4, ago=148, step=step)
+    there = list(detector.now().waiting)
+    detector.lib.tap_crowd(detector.state, 0)
+    detector.push(np.zeros(256 - 170, np.int16))
+    there.pop(gone)
+    assert list(detector.now().waiting) == [*there, NEWEST - WHOLE.length]
 
 
 def test_the_count_of_dropped_candidates_stays_at_its_most():

@@ -107,7 +107,7 @@ void tap_sound(const int64_t *numbers, size_t count, int16_t *samples, size_t le
 
 tap_state_t tap_state(const airmark_t *detector)
 {
-    const tap_state_t state = {
+    tap_state_t state = {
         detector->frames,
         detector->place,
         detector->offset,
@@ -115,18 +115,22 @@ tap_state_t tap_state(const airmark_t *detector)
         detector->scratch.search.low,
         detector->queue[0].level,
         detector->queued,
+        {0, 0, 0, 0},
     };
+    for (uint32_t i = 0; i < detector->queued; i++) {
+        state.waiting[i] = detector->queue[i].frame;
+    }
     return state;
 }
 
-void tap_queue(airmark_t *detector, uint8_t queued, uint32_t n, bool half, uint16_t level)
+void tap_queue(airmark_t *detector, uint8_t queued, uint32_t n, bool half, uint16_t level, uint8_t step)
 {
-    const airmark_place_t place = {n, 0, half, level};
     for (uint32_t i = 0; i < queued; i++) {
+        const airmark_place_t place = {n + i, 0, half, level};
         detector->queue[i] = place;
     }
     detector->queued = queued;
-    detector->step = 0;
+    detector->step = step;
     detector->place = n;
 }
 

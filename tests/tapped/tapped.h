@@ -24,11 +24,12 @@ typedef struct {
     bool low;
     uint16_t level;
     uint8_t queued;
+    uint32_t waiting[4]; /* frames of the queue's candidates */
 } tap_state_t;
 tap_state_t tap_state(const airmark_t *detector);
 
-/* So many candidates of frame n of the first key, none of them begun. */
-void tap_queue(airmark_t *detector, uint8_t queued, uint32_t n, bool half, uint16_t level);
+/* So many candidates of the first key, of frame n and those after it, all of one level; so many steps are done of the first. */
+void tap_queue(airmark_t *detector, uint8_t queued, uint32_t n, bool half, uint16_t level, uint8_t step);
 
 /* The level after the newest frame, as high as can be, will be a peak; and so many candidates were dropped so far. */
 void tap_crowd(airmark_t *detector, uint16_t dropped);

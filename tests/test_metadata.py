@@ -111,6 +111,22 @@ def test_only_what_is_as_long_gets_them(tmp_path: Path):
     assert read(tmp_path / "out.wav").tags == {"title": "Song"}
 
 
+def test_chunks_of_rf64_that_only_ffmpeg_reads(tmp_path: Path):
+    """As libsndfile finds no sound behind a chunk of an odd length, a broadcast RF64 may be one."""
+    source = tmp_path / "in.rf64"
+    soundfile.write(source, samples(), RATE, "PCM_24", format="RF64")
+    plain = source.read_bytes()
+    with source.open("rb") as file:
+        begin = next(metadata._chunks(file)).end
+    data = plain[:begin] + BEFORE + plain[begin:] + AFTER
+    source.write_bytes(data[:20] + (len(data) - 8).to_bytes(8, "little") + data[28:])
+    assert read(source).container == "av:wav"
+    for suffix in ("rf64", "wav"):
+        np.testing.assert_array_equal(copied(source, tmp_path / f"out.{suffix}"), read(source).samples)
+        got = chunks(tmp_path / f"out.{suffix}")
+        assert b"".join(got[name] for name in (b"bext", b"LIST", b"cue ", b"iXML")) == BEFORE + AFTER
+
+
 def test_a_chunk_that_is_cut_short_is_the_last(tmp_path: Path):
     source = tmp_path / "in.wav"
     wav(source, samples(), after=AFTER + b"junk\xff\xff\xff\x7fabc")
@@ -169,6 +185,18 @@ def comments(*texts: bytes) -> bytes:
     return sized[0] + len(texts).to_bytes(4, "little") + b"".join(sized[1:])
 
 
+def ape(*, header: bool) -> bytes:
+    item = struct.pack("<II", 2, 0) + b"Key\0Cm"
+    ends = [struct.pack("<8s4I8x", b"APETAGEX", 2000, len(item) + 32, 1, flags) for flags in (0xA0000000, 0x80000000)]
+    return (
+        ends[0] + item + ends[1] if header else item + struct.pack("<8s4I8x", b"APETAGEX", 1000, len(item) + 32, 1, 0)
+    )
+
+
+APE = ape(header=True)
+ID3V1 = b"TAG" + b"Another".ljust(30, b"\0") + bytes(95)
+
+
 @pytest.mark.parametrize("tagged", [False, True])
 @pytest.mark.parametrize("commented", [False, True])
 def test_blocks_of_flac(tmp_path: Path, commented: bool, tagged: bool):
@@ -183,9 +211,13 @@ def test_blocks_of_flac(tmp_path: Path, commented: bool, tagged: bool):
     said += block(2, b"riffmine") + picture
     first = bytes([plain[4] & 0x7F]) + plain[5 : there[0].end]
     blocks = b"fLaC" + first + said + block(0x81, bytes(100)) + plain[there[-1].end :]
-    source.write_bytes((b"ID3\x04\0\0\0\0\0\x05hello" if tagged else b"") + blocks)
+    front, end = (b"ID3\x04\0\0\0\0\0\x05hello", APE + ID3V1) if tagged else (b"", b"")
+    source.write_bytes(front + blocks + end)
     np.testing.assert_array_equal(copied(source, output), read(source).samples)
     data = output.read_bytes()
+    assert data.startswith(front + b"fLaC")
+    assert data.endswith(end)
+    assert data.count(b"APETAGEX") == end.count(b"APETAGEX")
     with output.open("rb") as file:
         got = list(metadata._blocks(file))
     assert [kind for kind, _ in got] == ([0, 4, 2, 6] if commented else [0, 2, 6, 4])
@@ -227,6 +259,33 @@ def test_the_tags_of_mp3(tmp_path: Path):
     assert read(tmp_path / "out.flac").tags == {"title": "Song"}
 
 
+@pytest.mark.parametrize("front", [b"", TAG, id3() + TAG], ids=["none", "one", "two"])
+@pytest.mark.parametrize("end", [APE, APE + ID3V1, ID3V1], ids=["ape", "both", "id3v1"])
+def test_the_tags_at_the_end_of_mp3(tmp_path: Path, front: bytes, end: bytes):
+    source, output = tmp_path / "in.mp3", tmp_path / "out.mp3"
+    mp3(source, front)
+    source.write_bytes(source.read_bytes() + end)
+    assert len(copied(source, output, lossy=True)) == len(read(source).samples)
+    data = output.read_bytes()
+    assert data.startswith(front)
+    assert data.endswith(end)
+    assert [data.count(name) for name in (b"ID3", b"APETAGEX")] == [front.count(b"ID3"), end.count(b"APETAGEX")]
+    assert read(output).tags == read(source).tags
+
+
+@pytest.mark.parametrize("header", [False, True])
+def test_where_the_tags_at_the_end_begin(tmp_path: Path, header: bool):
+    path = tmp_path / "tagged"
+    for tag in (b"", ape(header=header)):
+        for last in (b"", ID3V1):
+            path.write_bytes(bytes(99) + tag + last)
+            with path.open("rb") as file:
+                assert metadata._before_tags(file) == 99
+    path.write_bytes(ape(header=header)[-33:])  # longer than the file
+    with path.open("rb") as file:
+        assert metadata._before_tags(file) == 33
+
+
 def said_of(path: Path) -> tuple[dict[str, str], list[str], list[bytes]]:
     """Tags, titles of chapters, and covers."""
     with av.open(str(path)) as container:
@@ -236,8 +295,8 @@ def said_of(path: Path) -> tuple[dict[str, str], list[str], list[bytes]]:
         return tags, chapters, [bytes(p) for p in container.demux(covers) if p.size] if covers else []
 
 
-def m4a(path: Path) -> None:
-    """With a cover, a chapter and an uncommon tag."""
+def m4a(path: Path, *, of_chapters: bool = False) -> None:
+    """With a cover (or, instead, a track of pictures of its chapters), a chapter and an uncommon tag."""
     path.with_suffix(".png").write_bytes(png())
     with (
         av.open(str(path.with_suffix(".png"))) as picture,
@@ -246,7 +305,7 @@ def m4a(path: Path) -> None:
         sound = out.add_stream("aac", rate=RATE)
         sound.codec_context.layout = "mono"
         cover = out.add_stream_from_template(picture.streams.video[0], opaque=True)
-        cover.disposition = Disposition.attached_pic.value
+        cover.disposition = 0 if of_chapters else Disposition.attached_pic.value
         out.metadata.update({"title": "Song", "composer": "Nobody"})
         second = {"start": 0, "end": 1000, "time_base": Fraction(1, 1000), "metadata": {"title": "One"}}
         out.set_chapters([{"id": 0, **second}])
@@ -260,6 +319,10 @@ def m4a(path: Path) -> None:
         frame.sample_rate, frame.pts = RATE, 0
         out.mux(sound.encode(frame))
         out.mux(sound.encode(None))
+    if of_chapters:  # which FFmpeg doesn't write: its tracks name the titles, the third track, as that of the chapters
+        data = path.read_bytes()
+        titles, pictures = (struct.pack(">I4sI", 12, b"chap", track) for track in (3, 2))
+        path.write_bytes(data.replace(titles, pictures))
 
 
 def test_cover_chapters_and_tags_of_m4a(tmp_path: Path):
@@ -274,6 +337,42 @@ def test_cover_chapters_and_tags_of_m4a(tmp_path: Path):
     for name in ("out.mka", "out.mkv"):  # which FFmpeg gives no such cover
         copied(source, tmp_path / name, lossy=True)
         assert said_of(tmp_path / name)[1:] == (["One"], [])
+
+
+def test_pictures_of_chapters_are_no_cover(tmp_path: Path):
+    m4a(tmp_path / "in.m4a", of_chapters=True)
+    with av.open(str(tmp_path / "in.m4a")) as container:
+        (pictures,) = container.streams.video
+        wanted = Disposition.attached_pic | Disposition.timed_thumbnails
+        assert pictures.disposition & wanted == wanted
+    copied(tmp_path / "in.m4a", tmp_path / "out.m4a", lossy=True)
+    with av.open(str(tmp_path / "out.m4a")) as container:
+        assert not container.streams.video
+        assert len(container.chapters()) == 1
+
+
+def jpeg() -> bytes:
+    context = av.CodecContext.create("mjpeg", "w")
+    context.width, context.height, context.pix_fmt, context.time_base = 16, 16, "yuvj420p", Fraction(1, 25)
+    return b"".join(bytes(packet) for packet in context.encode(av.VideoFrame(16, 16, "yuvj420p")))
+
+
+GIF = b"GIF89a\1\0\1\0\x80\0\0\xff\xff\xff\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0;"
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "gif"])
+@pytest.mark.parametrize("suffix", ["m4a", "mp4", "mov", "mkv", "webm"])
+def test_a_cover_is_no_video(tmp_path: Path, suffix: str, kind: str):
+    """Where a container has no such cover, or not of this kind, it stays behind."""
+    cover = {"jpeg": jpeg(), "gif": GIF}[kind]
+    mp3(tmp_path / "in.mp3", id3((b"APIC", b"\0image/%s\0\x03\0" % kind.encode() + cover)))
+    assert said_of(tmp_path / "in.mp3")[2] == [cover]
+    output = tmp_path / f"out.{suffix}"
+    copied(tmp_path / "in.mp3", output, lossy=True)
+    there = [cover] if kind == "jpeg" and suffix in ("m4a", "mp4") else []
+    assert said_of(output)[2] == there
+    with av.open(str(output)) as container:
+        assert len(container.streams.video) == len(there)
 
 
 def test_the_cover_of_an_mp3_does_not_move_its_sound(tmp_path: Path):

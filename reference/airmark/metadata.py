@@ -1,8 +1,8 @@
 """What a sound file says beside its sound, carried over to a copy of the same kind and length, byte for byte.
 
 Chunks of WAV, RF64 and AIFF (broadcast extension, cue points, iXML, ADM, ...), blocks of FLAC (all comments, cover art,
-cue sheet) and the ID3v2 tags of MP3. What describes the samples and would no longer be true is left out: their format,
-peaks, and checksums.
+cue sheet), and the tags at either end of FLAC and MP3 (ID3v2; APEv2, ID3v1). What describes the samples and would no
+longer be true is left out: their format, peaks, and checksums.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import BinaryIO, Literal, NamedTuple
 
 RIFF = ("WAV", "WAVEX", "RF64")
 """libsndfile's names of one kind of file."""
-_CONTAINERS = dict.fromkeys(RIFF, "riff") | {"AIFF": "aiff", "FLAC": "flac", "MP3": "id3", "av:mp3": "id3"}
+_CONTAINERS = dict.fromkeys((*RIFF, "av:wav"), "riff") | {"AIFF": "aiff", "FLAC": "flac", "MP3": "mp3", "av:mp3": "mp3"}
 # Of the samples, not of the recording; and room that is kept free.
 _OF_RIFF = {b"fmt ", b"data", b"fact", b"PEAK", b"levl", b"MD5 ", b"ds64", b"slnt", b"JUNK", b"junk", b"FLLR", b"PAD "}
 _OF_AIFF = {b"COMM", b"SSND", b"FVER", b"PEAK", b"SAXL"}
@@ -36,7 +36,7 @@ class Metadata(NamedTuple):
     path: Path
     kind: str
     before: list[Piece]
-    """What lies before the sound, whole chunks or blocks."""
+    """What lies before the sound, whole chunks, blocks or tags."""
     after: list[Piece]
 
 
@@ -164,7 +164,7 @@ def _compose_chunks(metadata: Metadata, source: BinaryIO, old: BinaryIO, new: Bi
         new.write(size.to_bytes(4, _order(old)))
 
 
-# --- FLAC ---
+# --- tags at either end ---
 
 
 def _after_id3(file: BinaryIO) -> int:
@@ -179,6 +179,27 @@ def _after_id3(file: BinaryIO) -> int:
     return at
 
 
+def _before_tags(file: BinaryIO) -> int:
+    """Where the tags at a file's end begin, ID3v1 and an APEv2 before it; the file's length where there are none."""
+    end = _length(file)
+    if _read(file, max(0, end - 128), 3) == b"TAG":
+        end -= 128
+    footer = _read(file, max(0, end - 32), 32)
+    if footer[:8] == b"APETAGEX":
+        # Its size counts the footer, and the header, of which a flag tells, not.
+        size = int.from_bytes(footer[12:16], "little") + (32 if footer[23] & 0x80 else 0)
+        end -= size if size <= end else 0
+    return end
+
+
+def _tags(file: BinaryIO) -> tuple[list[Piece], list[Piece]]:
+    begin, end, length = _after_id3(file), _before_tags(file), _length(file)
+    return [Piece(0, begin)] if begin else [], [Piece(end, length)] if end < length else []
+
+
+# --- FLAC ---
+
+
 def _blocks(file: BinaryIO) -> Iterator[tuple[int, Piece]]:
     """The kinds of a FLAC file's blocks, and the blocks with their headers."""
     at = _after_id3(file) + 4
@@ -191,44 +212,47 @@ def _blocks(file: BinaryIO) -> Iterator[tuple[int, Piece]]:
 
 
 def _pieces_of_flac(file: BinaryIO) -> tuple[list[Piece], list[Piece]]:
-    return [piece for kind, piece in _blocks(file) if kind not in _OF_FLAC], []
+    blocks = [piece for kind, piece in _blocks(file) if kind not in _OF_FLAC]
+    return [Piece(0, _after_id3(file)), *blocks], [Piece(_before_tags(file), _length(file))]
 
 
 def _compose_flac(metadata: Metadata, source: BinaryIO, old: BinaryIO, new: BinaryIO) -> None:
     there = list(_blocks(old))
+    tags, *kept = metadata.before
+    _copy(source, tags, new)
     new.write(b"fLaC")
-    blocks = [(old, piece) for kind, piece in there if kind == 0] + [(source, piece) for piece in metadata.before]
-    if not any(_read(source, piece.start, 1)[0] & 0x7F == 4 for piece in metadata.before):
+    blocks = [(old, piece) for kind, piece in there if kind == 0] + [(source, piece) for piece in kept]
+    if not any(_read(source, piece.start, 1)[0] & 0x7F == 4 for piece in kept):
         blocks += [(old, piece) for kind, piece in there if kind == 4]
     for file, piece in blocks:
         last = 0x80 if (file, piece) == blocks[-1] else 0
         new.write(bytes([_read(file, piece.start, 1)[0] & 0x7F | last]))
         _copy(file, Piece(piece.start + 1, piece.end), new)
     _copy(old, Piece(there[-1][1].end, _length(old)), new)
+    for piece in metadata.after:
+        _copy(source, piece, new)
 
 
 # --- MP3 ---
 
 
-def _pieces_of_id3(file: BinaryIO) -> tuple[list[Piece], list[Piece]]:
-    end = _after_id3(file)
-    return [Piece(0, end)] if end else [], []
-
-
-def _compose_id3(metadata: Metadata, source: BinaryIO, old: BinaryIO, new: BinaryIO) -> None:
-    _copy(source, metadata.before[0], new)
-    _copy(old, Piece(_after_id3(old), _length(old)), new)
+def _compose_mp3(metadata: Metadata, source: BinaryIO, old: BinaryIO, new: BinaryIO) -> None:
+    for piece in metadata.before:
+        _copy(source, piece, new)
+    _copy(old, Piece(_after_id3(old), _before_tags(old)), new)
+    for piece in metadata.after:
+        _copy(source, piece, new)
 
 
 _PIECES: dict[str, Callable[[BinaryIO], tuple[list[Piece], list[Piece]]]] = {
     "riff": _pieces_of_chunks(_OF_RIFF),
     "aiff": _pieces_of_chunks(_OF_AIFF),
     "flac": _pieces_of_flac,
-    "id3": _pieces_of_id3,
+    "mp3": _tags,
 }
 _COMPOSERS: dict[str, Callable[[Metadata, BinaryIO, BinaryIO, BinaryIO], None]] = {
     "riff": _compose_chunks,
     "aiff": _compose_chunks,
     "flac": _compose_flac,
-    "id3": _compose_id3,
+    "mp3": _compose_mp3,
 }

@@ -170,21 +170,23 @@ def _add_sound(out: Any, source: Info, target: Target) -> Any:
 
 
 def _is_cover(stream: Any) -> bool:
-    return bool(stream.disposition & Disposition.attached_pic)
+    # The pictures of chapters are a track of their own, whose packets have their times.
+    return bool(stream.disposition & Disposition.attached_pic and not stream.disposition & Disposition.timed_thumbnails)
 
 
 def _add_streams(out: Any, original: Any, source: Info, target: Target) -> tuple[Any, dict[int, Any]]:
     """The output's streams in the input's order: that of the sound, and by the input's index those of copied packets.
 
-    Copied are pictures, subtitles and further sound tracks; not the tracks of data, which few containers share. Of what
-    takes sound only, M4A gets the cover.
+    Copied are pictures, subtitles and further sound tracks; not the tracks of data, which few containers share. A cover
+    goes to MP4 and M4A only: to FFmpeg's others it is a video of one picture, or nothing.
     """
     sound = _sound(original, source.path)
+    has_covers = out.format.name == "mp4"
     encoded, copied = None, {}
     for stream in original.streams:
         if stream.index == sound.index:
             added = encoded = _add_sound(out, source, target)
-        elif stream.type in ("video", "subtitle", "audio") if target.picture else _is_cover(stream):
+        elif has_covers if _is_cover(stream) else target.picture and stream.type in ("video", "subtitle", "audio"):
             try:
                 added = copied[stream.index] = out.add_stream_from_template(stream, opaque=True)
             except (av.FFmpegError, ValueError):

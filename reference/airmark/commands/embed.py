@@ -29,9 +29,9 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         help="mark a recording",
         description="Put marks into a recording. With no place given, mark follows mark through the whole of it. The "
         "output keeps rate, channels, sample type and a video's picture. Of what else the file says (tags, cover art, "
-        "cue points, broadcast chunks) WAV, RF64, AIFF, FLAC and MP3 made of the same kind of file keep all, M4A and "
-        "videos the tags, cover and chapters that FFmpeg knows, others title, artist, album, date, track number, "
-        "genre, copyright, comment and license.",
+        "cue points, broadcast chunks) WAV, RF64, AIFF, FLAC and MP3 made of the same kind of file keep all; M4A, MKA "
+        "and videos made of M4A, a video or MP3 the tags and chapters that FFmpeg knows, M4A and MP4 the cover too; "
+        "everything else title, artist, album, date, track number, genre, copyright, comment and license.",
     )
     parser.add_argument("input", metavar="IN", help="sound or video file; - for raw s16 on standard input")
     parser.add_argument("output", metavar="OUT", help="file to write; - for raw s16 on standard output")

@@ -185,11 +185,9 @@ def _before_tags(file: BinaryIO) -> int:
     if _read(file, max(0, end - 128), 3) == b"TAG":
         end -= 128
     footer = _read(file, max(0, end - 32), 32)
-    if footer[:8] == b"APETAGEX":
-        # Its size counts the footer, and the header, of which a flag tells, not.
-        size = int.from_bytes(footer[12:16], "little") + (32 if footer[23] & 0x80 else 0)
-        end -= size if size <= end else 0
-    return end
+    # Its size counts the footer and not the header, without which FFmpeg takes the tag for sound.
+    begin = max(0, end - 32 - int.from_bytes(footer[12:16], "little"))
+    return begin if footer[:8] == _read(file, begin, 8) == b"APETAGEX" else end
 
 
 def _tags(file: BinaryIO) -> tuple[list[Piece], list[Piece]]:

@@ -224,6 +224,17 @@ def test_blocks_of_flac(tmp_path: Path, commented: bool, tagged: bool):
         assert [bytes(packet) for packet in container.demux(video=0) if packet.size] == [png()]
 
 
+def test_flac_that_does_not_begin_behind_its_tag_gives_its_common_tags(tmp_path: Path):
+    source, output = tmp_path / "in.flac", tmp_path / "out.flac"
+    with soundfile.SoundFile(source, "w", RATE, 1, "PCM_16", format="FLAC") as file:
+        file.title = "Song"
+        file.write(samples())
+    source.write_bytes(b"ID3\4\0\x10\0\0\0\5hello" + source.read_bytes())  # tells of a footer that isn't there
+    np.testing.assert_array_equal(copied(source, output), read(source).samples)
+    assert output.read_bytes().startswith(b"fLaC")
+    assert read(output).tags == {"title": "Song"}
+
+
 def id3(*frames: tuple[bytes, bytes]) -> bytes:
     body = b"".join(name + len(data).to_bytes(4, "big") + b"\0\0" + data for name, data in frames) + bytes(300)
     size = bytes(len(body) >> shift & 0x7F for shift in (21, 14, 7, 0))

@@ -210,8 +210,11 @@ def _blocks(file: BinaryIO) -> Iterator[tuple[int, Piece]]:
 
 
 def _pieces_of_flac(file: BinaryIO) -> tuple[list[Piece], list[Piece]]:
+    begin = _after_id3(file)
+    if _read(file, begin, 4) != b"fLaC":  # libsndfile looks for it further on
+        return [], []
     blocks = [piece for kind, piece in _blocks(file) if kind not in _OF_FLAC]
-    return [Piece(0, _after_id3(file)), *blocks], [Piece(_before_tags(file), _length(file))]
+    return [Piece(0, begin), *blocks], [Piece(_before_tags(file), _length(file))]
 
 
 def _compose_flac(metadata: Metadata, source: BinaryIO, old: BinaryIO, new: BinaryIO) -> None:

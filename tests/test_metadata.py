@@ -366,12 +366,13 @@ def jpeg() -> bytes:
 GIF = b"GIF89a\1\0\1\0\x80\0\0\xff\xff\xff\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0;"
 
 
-@pytest.mark.parametrize("kind", ["jpeg", "gif"])
+@pytest.mark.parametrize("kind", ["jpeg", "gif", "broken"])
 @pytest.mark.parametrize("suffix", ["m4a", "mp4", "mov", "mkv", "webm"])
 def test_a_cover_is_no_video(tmp_path: Path, suffix: str, kind: str):
-    """Where a container has no such cover, or not of this kind, it stays behind."""
-    cover = {"jpeg": jpeg(), "gif": GIF}[kind]
-    mp3(tmp_path / "in.mp3", id3((b"APIC", b"\0image/%s\0\x03\0" % kind.encode() + cover)))
+    """Where a container has no such cover, or not of this kind, or it can't be read, it stays behind."""
+    cover = {"jpeg": jpeg(), "gif": GIF, "broken": b"<html>404</html>"}[kind]
+    said = b"gif" if kind == "gif" else b"jpeg"
+    mp3(tmp_path / "in.mp3", id3((b"APIC", b"\0image/%s\0\x03\0" % said + cover)))
     assert said_of(tmp_path / "in.mp3")[2] == [cover]
     output = tmp_path / f"out.{suffix}"
     copied(tmp_path / "in.mp3", output, lossy=True)

@@ -25,6 +25,7 @@ _SAMPLE_TYPES = {codec: sample_type for sample_type, codec in PCM_BY_AV.items()}
 # The container's own business, not the recording's.
 _OWN_TAGS = {"encoder", "major_brand", "minor_version", "compatible_brands", "vendor_id", "handler_name"}
 _TAG_NAMES = {"track": "tracknumber"}
+_COPIED = ("video", "subtitle", "audio")
 _TRIAL_PACKETS = 50
 
 
@@ -178,7 +179,7 @@ def _add_streams(out: Any, original: Any, source: Info, target: Target) -> tuple
     """The output's streams in the input's order: that of the sound, and by the input's index those of copied packets.
 
     Copied are pictures, subtitles and further sound tracks; not the tracks of data, which few containers share. A cover
-    goes to MP4 and M4A only: to FFmpeg's others it is a video of one picture, or nothing.
+    goes to MP4 and M4A only, and if it can be read: to FFmpeg's others it is a video of one picture, or nothing.
     """
     sound = _sound(original, source.path)
     has_covers = out.format.name == "mp4"
@@ -186,7 +187,7 @@ def _add_streams(out: Any, original: Any, source: Info, target: Target) -> tuple
     for stream in original.streams:
         if stream.index == sound.index:
             added = encoded = _add_sound(out, source, target)
-        elif has_covers if _is_cover(stream) else target.picture and stream.type in ("video", "subtitle", "audio"):
+        elif has_covers and stream.width if _is_cover(stream) else target.picture and stream.type in _COPIED:
             try:
                 added = copied[stream.index] = out.add_stream_from_template(stream, opaque=True)
             except (av.FFmpegError, ValueError):

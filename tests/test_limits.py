@@ -42,13 +42,13 @@ Curves = NDArray[np.int64]
 class Tapped:
     """A detector that has heard NEWEST frames of noise, and has one candidate to work on."""
 
-    def __init__(self, rate: Rate, build: str = "plain") -> None:
+    def __init__(self, rate: Rate, build: str = "plain", threshold_q8: int = 65_535) -> None:
         module = tapped(build)
         self.ffi, self.lib = module.ffi, module.lib
         self.state = self.ffi.new("airmark_t *")
         self.keys = self.ffi.new("airmark_key_t[]", [{"columns": KEY}])
         config = self.ffi.new("airmark_config_t *")
-        config.rate, config.early, config.threshold_q8 = rate.hz, True, 65_535
+        config.rate, config.early, config.threshold_q8 = rate.hz, True, threshold_q8
         config.keys, config.key_count = self.keys, 1
         assert self.lib.airmark_init(self.state, config) == self.lib.AIRMARK_OK
         self.push(np.random.default_rng(0).integers(-3000, 3000, (NEWEST + 1) * rate.hop, np.int16))
@@ -58,6 +58,12 @@ class Tapped:
         told = self.ffi.new("airmark_detection_t[1]"), self.ffi.new("uint64_t[1]")
         first = self.ffi.cast("const int16_t *", samples.ctypes.data)
         assert self.lib.tap_run(self.state, first, len(samples), len(samples), 1, *told, 1) == 0
+
+    def heard(self, count: int) -> None:
+        """So many samples of silence; what is told by then counts for nothing."""
+        told = self.ffi.new("airmark_detection_t[1]"), self.ffi.new("uint64_t[1]")
+        first = self.ffi.new("int16_t[]", count)
+        self.lib.tap_run(self.state, first, count, count, 1, *told, 1)
 
     def now(self) -> Any:
         return self.lib.tap_state(self.state)
@@ -167,6 +173,29 @@ def test_the_template_places_as_the_model():
         places.add(wanted.place - NEWEST + 140)
     assert places == {-1, 0, 1}
     assert {-128, 0, 128} <= offsets
+
+
+@pytest.mark.parametrize("span", SPANS, ids=lambda span: span.name)
+@pytest.mark.parametrize("reached", [True, False])
+def test_with_a_confirmed_candidate_leave_those_near_it(span: Span, reached: bool):
+    """SPEC 6.4: of its key and span, up to half a span away, where its score is at least the threshold."""
+    q, v = 40_000, 600_000
+    score = statistic.score(2 * q, 2 * v, 0) - span.handicap
+    detector = Tapped(rate_of(16_000), threshold_q8=score + (not reached))
+    near = span.length // 2
+    for d in (-near - 1, -near, -1, 1, near, near + 1):
+        detector.take(span, count=4, ago=140)
+        first = detector.now().waiting[0]
+        others = [(first + d, 0, span is HALF), (first + 1, 1, span is HALF), (first + 1, 0, span is WHOLE)]
+        for at, other in enumerate(others, 1):
+            detector.lib.tap_put(detector.state, at, *other)
+        detector.lib.tap_end_confirm(detector.state, q, v)
+        detector.heard(85)
+        now = detector.now()
+        leaves = reached and abs(d) <= near
+        assert list(now.waiting)[: now.queued] == [frame for frame, *_ in others[leaves:]], d
+        detector.take(span, count=0)
+        detector.heard(256 - 85)
 
 
 @pytest.mark.parametrize(("step", "gone"), [(0, 0), (1, 1), (2, 1), (33, 1)])

@@ -134,6 +134,23 @@ void tap_queue(airmark_t *detector, uint8_t queued, uint32_t n, bool half, uint1
     detector->place = n;
 }
 
+void tap_put(airmark_t *detector, uint8_t at, uint32_t n, uint8_t key, bool half)
+{
+    const airmark_place_t place = {n, key, half, 1000};
+    detector->queue[at] = place;
+}
+
+void tap_end_confirm(airmark_t *detector, int32_t agreement, uint32_t variance)
+{
+    detector->step = AM_TEMPLATE_STEPS + 1;
+    detector->pair_band = detector->config.rate == 8000u ? (uint8_t)AM_LOW_BANDS : (uint8_t)AIRMARK_BANDS;
+    for (uint32_t group = 0; group < 2; group++) {
+        detector->agreement[group] = agreement;
+        detector->variance[group] = variance;
+        detector->third[group] = 0;
+    }
+}
+
 void tap_crowd(airmark_t *detector, uint16_t dropped)
 {
     uint16_t *const levels = detector->key_state[0].levels[0];

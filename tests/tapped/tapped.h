@@ -31,6 +31,12 @@ tap_state_t tap_state(const airmark_t *detector);
 /* So many candidates of the first key, of frame n and those after it, all of one level; so many steps are done of the first. */
 void tap_queue(airmark_t *detector, uint8_t queued, uint32_t n, bool half, uint16_t level, uint8_t step);
 
+/* Another candidate in place of one of them. */
+void tap_put(airmark_t *detector, uint8_t at, uint32_t n, uint8_t key, bool half);
+
+/* Confirm of the first one has but its score to tell, of all bands alike with that Q, V and no T. */
+void tap_end_confirm(airmark_t *detector, int32_t agreement, uint32_t variance);
+
 /* The level after the newest frame, as high as can be, will be a peak; and so many candidates were dropped so far. */
 void tap_crowd(airmark_t *detector, uint16_t dropped);
 

@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from airmark.fixed import confirm, statistic, template
+from airmark.fixed.frames import FrameStage
 from airmark.fixed.tables import (
     BANDS,
     DRIFTS,
@@ -28,6 +29,7 @@ from airmark.fixed.tables import (
     template_scale,
     used_bins_of_bands,
 )  # fmt: skip
+from airmark.fixed.vectors import STAGES
 from tapped_build import BUILDS, tapped
 
 KEY = [0x5A3C96E1, 0x1D2B4F77, 0xC0FFEE11, 0x13579BDF]
@@ -40,9 +42,9 @@ Curves = NDArray[np.int64]
 
 
 class Tapped:
-    """A detector that has heard NEWEST frames of noise, and has one candidate to work on."""
+    """A detector that has heard so many frames of noise."""
 
-    def __init__(self, rate: Rate, build: str = "plain", threshold_q8: int = 65_535) -> None:
+    def __init__(self, rate: Rate, build: str = "plain", threshold_q8: int = 65_535, frames: int = NEWEST) -> None:
         module = tapped(build)
         self.ffi, self.lib = module.ffi, module.lib
         self.state = self.ffi.new("airmark_t *")
@@ -51,19 +53,19 @@ class Tapped:
         config.rate, config.early, config.threshold_q8 = rate.hz, True, threshold_q8
         config.keys, config.key_count = self.keys, 1
         assert self.lib.airmark_init(self.state, config) == self.lib.AIRMARK_OK
-        self.push(np.random.default_rng(0).integers(-3000, 3000, (NEWEST + 1) * rate.hop, np.int16))
-        assert self.now().frames == NEWEST
+        self.push(np.random.default_rng(0).integers(-3000, 3000, (frames + 1) * rate.hop if frames else 0, np.int16))
+        assert self.now().frames == frames
 
     def push(self, samples: NDArray[np.int16]) -> None:
         told = self.ffi.new("airmark_detection_t[1]"), self.ffi.new("uint64_t[1]")
         first = self.ffi.cast("const int16_t *", samples.ctypes.data)
         assert self.lib.tap_run(self.state, first, len(samples), len(samples), 1, *told, 1) == 0
 
-    def heard(self, count: int) -> None:
-        """So many samples of silence; what is told by then counts for nothing."""
+    def heard(self, count: int) -> int:
+        """So many samples of silence. Returns how many marks are told by then."""
         told = self.ffi.new("airmark_detection_t[1]"), self.ffi.new("uint64_t[1]")
         first = self.ffi.new("int16_t[]", count)
-        self.lib.tap_run(self.state, first, count, count, 1, *told, 1)
+        return int(self.lib.tap_run(self.state, first, count, count, 1, *told, 1))
 
     def now(self) -> Any:
         return self.lib.tap_state(self.state)
@@ -196,6 +198,41 @@ def test_with_a_confirmed_candidate_leave_those_near_it(span: Span, reached: boo
         assert list(now.waiting)[: now.queued] == [frame for frame, *_ in others[leaves:]], d
         detector.take(span, count=0)
         detector.heard(256 - 85)
+
+
+def test_a_half_that_was_forgotten_silences_no_whole_one():
+    """SPEC 10: when the low 32 bits of a place come round, 2.2 years later."""
+    q, v = 40_000, 600_000
+    detector = Tapped(rate_of(16_000), threshold_q8=1000)
+
+    def told(span: Span) -> int:
+        detector.take(span)
+        detector.lib.tap_end_confirm(detector.state, q, v)
+        count = detector.heard(85)
+        detector.heard(256 - 85)
+        return count
+
+    assert (told(HALF), told(WHOLE)) == (1, 0)
+    detector.lib.tap_skip_frames(detector.state, 2**30)
+    detector.heard(2 * 256)
+    detector.lib.tap_skip_frames(detector.state, 3 * 2**30)
+    assert told(WHOLE) == 1
+
+
+@pytest.mark.parametrize("rate", RATES, ids=lambda rate: f"{rate.hz} Hz")
+def test_before_the_first_sample_all_was_zero(rate: Rate):
+    """SPEC 4.1: so that the first one is a difference, too, here the largest of its frame."""
+    steps = np.random.default_rng(4).integers(-3, 4, (200, rate.length))
+    for first in (-8, -5, -4, 4, 5, 8):
+        for row in steps:
+            samples = np.cumsum([first, *row[1:]]).astype(np.int16)
+            detector = Tapped(rate, frames=0)
+            detector.lib.tap_clear()
+            detector.push(samples)
+            stage = STAGES.index("frames")
+            words = detector.ffi.buffer(detector.lib.tap_values(stage), 4 * detector.lib.tap_count(stage))
+            wanted = FrameStage(rate).process(samples.astype(np.int64))
+            assert np.frombuffer(words, np.uint32).tolist() == wanted[0].tolist()
 
 
 @pytest.mark.parametrize(("step", "gone"), [(0, 0), (1, 1), (2, 1), (33, 1)])

@@ -279,6 +279,23 @@ def test_null_keeps_its_table_where_no_event_can_be_fitted(tmp_path, capsys):
     assert result["key_hours"] == pytest.approx(8 / 3600)
 
 
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_disk_that_is_full_at_the_end_is_told_after_the_figures(tmp_path, capsys, monkeypatch, as_json):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("airmark.folder._move", full)
+    write(tmp_path / "sound/noise.wav", 8)
+    command = ["benchmark", "null", "--audio", str(tmp_path / "sound"), "--keys", "1", "--fit-from", "6", "--no-hosts"]
+    assert main([*command, "--out", str(tmp_path / "out"), *["--json"] * as_json]) == 2
+    told = capsys.readouterr()
+    assert "key_hours" in json.loads(told.out) if as_json else "no event from a score of 6 on" in told.out
+    assert told.err.endswith(
+        f"{tmp_path / 'out'}: cannot write there: No space left on device: give another folder with --out\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["sound"]
+
+
 def test_null_refuses_a_folder_below_a_file_before_it_listens(tmp_path, capsys, monkeypatch):
     def listened(*_):
         raise AssertionError

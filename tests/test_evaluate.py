@@ -1,6 +1,7 @@
 """The evaluation: the same for any number of jobs, misses counted, intervals right, a report written."""
 
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -234,15 +235,23 @@ def test_the_picture_tells_the_median_that_the_text_does(keys):
         assert told == (None if median is None else f"median {median:.2f} s")
 
 
-def test_a_disk_that_is_full_at_the_end_is_told_in_one_line(tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_disk_that_is_full_at_the_end_is_told_after_the_figures(tmp_path, capsys, monkeypatch, as_json):
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("airmark.report_plot.pictures", full)
     monkeypatch.setattr(command, "_has", lambda package: False)
     words = ["evaluate", "--trials", "1", "--baseline", "0", "--null-keys", "0", "--jobs", "1", "--condition", "time"]
-    assert main([*words, "--out", str(tmp_path / "out")]) == 2
-    *_, last = capsys.readouterr().err.splitlines()
+    assert main([*words, "--out", str(tmp_path / "out"), *["--json"] * as_json]) == 2
+    told = capsys.readouterr()
+    if as_json:
+        table = json.loads(told.out)
+        assert (table["folder"], table["conditions"][0]["trials"]) == (None, 1)
+    else:
+        assert re.search(r"^time +1 ", told.out, re.MULTILINE)
+        assert "the report" not in told.out
+    *_, last = told.err.splitlines()
     where = tmp_path / "out"
     assert (
         last == f"airmark: error: {where}: cannot write there: No space left on device: give another folder with --out"

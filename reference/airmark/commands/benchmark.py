@@ -180,11 +180,13 @@ def run_null(args: argparse.Namespace) -> int:
                 progress.advance(task)
         fit = _fit(heard, len(keys), args.fit_from, args.engine)
         result = _result(args, keys, heard, hosts, fit) | {"cpu_s": time.process_time() - started}
-        keep(result, lambda path: _picture(result, fit, path) if fit else None)
+        refused = keep(result, lambda path: _picture(result, fit, path) if fit else None)
     if args.json:
         print(json.dumps(result, indent=1))
     else:
         _print(result)
+    if refused:
+        raise refused
     return 0
 
 
@@ -215,11 +217,13 @@ def run_profiles(args: argparse.Namespace) -> int:
             "seconds": time.monotonic() - started,
             "variants": profilesearch.summary(search, heard),
         }
-        keep(result, lambda path: profilesearch.picture(result["variants"], path))
+        refused = keep(result, lambda path: profilesearch.picture(result["variants"], path))
     if args.json:
         print(json.dumps(result, indent=1, allow_nan=False))
     else:
         _print_profiles(result)
+    if refused:
+        raise refused
     return 0
 
 
@@ -267,11 +271,13 @@ def run_wakeword(args: argparse.Namespace) -> int:
             "rows": wakeword.summary(plan, heard),
             "heard": [asdict(one) for one in heard],
         }
-        keep(result, lambda path: wakeword.picture(plan, heard, result["rows"], path))
+        refused = keep(result, lambda path: wakeword.picture(plan, heard, result["rows"], path))
     if args.json:
         print(json.dumps(result, indent=1, allow_nan=False))
     else:
         _print_wakeword(result)
+    if refused:
+        raise refused
     return 0
 
 
@@ -344,10 +350,11 @@ def _print_profiles(result: dict[str, Any]) -> None:
 @contextmanager
 def _kept(
     out: Path | None, stem: str, force: bool
-) -> Iterator[Callable[[dict[str, Any], Callable[[Path], None]], None]]:
+) -> Iterator[Callable[[dict[str, Any], Callable[[Path], None]], AirmarkError | None]]:
     """Before the work, so that a folder that can't be written is told at once; nothing is kept without a folder.
 
-    Gives a function of the result and of what draws its picture into a file.
+    Gives a function of the result and of what draws its picture into a file. What it returns is to be raised when the
+    figures are printed, which took the time.
     """
     from airmark import folder
 
@@ -356,12 +363,16 @@ def _kept(
         return
     with folder.results(out, stem, force) as (part, put):
 
-        def keep(result: dict[str, Any], draw: Callable[[Path], None]) -> None:
-            with folder.writing(out):
-                text = json.dumps(result, indent=1, allow_nan=False) + "\n"
-                (part / f"{stem}.json").write_text(text, encoding="utf-8")
-                draw(part / f"{stem}.png")
-            put()
+        def keep(result: dict[str, Any], draw: Callable[[Path], None]) -> AirmarkError | None:
+            try:
+                with folder.writing(out):
+                    text = json.dumps(result, indent=1, allow_nan=False) + "\n"
+                    (part / f"{stem}.json").write_text(text, encoding="utf-8")
+                    draw(part / f"{stem}.png")
+                put()
+            except AirmarkError as refused:
+                return refused
+            return None
 
         yield keep
 

@@ -112,16 +112,21 @@ def run(args: argparse.Namespace) -> int:
         )
         bar.update(task, description="writing the report")
         table = report.summary(plan, outcome, _about(args) | {"notes": notes})
-        # The figures first: they are what took the time.
-        with folder.writing(args.out or Path(FOLDER)):
-            _write(plan, outcome, table, part)
-            pictures = report_plot.pictures(plan, outcome, table, part)
-            (part / REPORT).write_text(report.markdown(plan, table, pictures, notes), encoding="utf-8")
-        out = put()
+        out, refused = None, None
+        try:
+            with folder.writing(args.out or Path(FOLDER)):
+                _write(plan, outcome, table, part)
+                pictures = report_plot.pictures(plan, outcome, table, part)
+                (part / REPORT).write_text(report.markdown(plan, table, pictures, notes), encoding="utf-8")
+            out = put()
+        except AirmarkError as error:
+            refused = error  # told after the figures, which took the time
     if args.json:
-        print(json.dumps({"folder": str(out), **table}, indent=1))
+        print(json.dumps({"folder": out and str(out), **table}, indent=1))
     else:
         _print(table, out)
+    if refused:
+        raise refused
     return 0
 
 
@@ -252,7 +257,7 @@ def _csv(path: Path, rows: list[dict[str, Any]]) -> None:
         writer.writerows(rows)
 
 
-def _print(table: dict[str, Any], out: Path) -> None:
+def _print(table: dict[str, Any], out: Path | None) -> None:
     from airmark import report
 
     head = ("trials", "found", "95 %", "target", "", "noise pattern")
@@ -277,4 +282,5 @@ def _print(table: dict[str, Any], out: Path) -> None:
         print(f"engine {engine}, in the report: threshold {one['threshold']:.2f}{told}")
     for line in timed:
         print(line)
-    print(f"the report: {out / REPORT} ({table['run']['seconds']:.0f} s)")
+    if out is not None:
+        print(f"the report: {out / REPORT} ({table['run']['seconds']:.0f} s)")

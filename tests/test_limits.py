@@ -56,16 +56,15 @@ class Tapped:
         self.push(np.random.default_rng(0).integers(-3000, 3000, (frames + 1) * rate.hop if frames else 0, np.int16))
         assert self.now().frames == frames
 
-    def push(self, samples: NDArray[np.int16]) -> None:
+    def push(self, samples: NDArray[np.int16]) -> int:
+        """Returns how many marks are told by then."""
         told = self.ffi.new("airmark_detection_t[1]"), self.ffi.new("uint64_t[1]")
         first = self.ffi.cast("const int16_t *", samples.ctypes.data)
-        assert self.lib.tap_run(self.state, first, len(samples), len(samples), 1, *told, 1) == 0
+        return int(self.lib.tap_run(self.state, first, len(samples), len(samples), 1, *told, 1))
 
-    def heard(self, count: int) -> int:
-        """So many samples of silence. Returns how many marks are told by then."""
-        told = self.ffi.new("airmark_detection_t[1]"), self.ffi.new("uint64_t[1]")
-        first = self.ffi.new("int16_t[]", count)
-        return int(self.lib.tap_run(self.state, first, count, count, 1, *told, 1))
+    def silence(self, count: int) -> int:
+        """The same, of so many samples."""
+        return self.push(np.zeros(count, np.int16))
 
     def now(self) -> Any:
         return self.lib.tap_state(self.state)
@@ -192,12 +191,12 @@ def test_with_a_confirmed_candidate_leave_those_near_it(span: Span, reached: boo
         for at, other in enumerate(others, 1):
             detector.lib.tap_put(detector.state, at, *other)
         detector.lib.tap_end_confirm(detector.state, q, v)
-        detector.heard(85)
+        detector.silence(85)
         now = detector.now()
         leaves = reached and abs(d) <= near
         assert list(now.waiting)[: now.queued] == [frame for frame, *_ in others[leaves:]], d
         detector.take(span, count=0)
-        detector.heard(256 - 85)
+        detector.silence(256 - 85)
 
 
 def test_a_half_that_was_forgotten_silences_no_whole_one():
@@ -208,13 +207,13 @@ def test_a_half_that_was_forgotten_silences_no_whole_one():
     def told(span: Span) -> int:
         detector.take(span)
         detector.lib.tap_end_confirm(detector.state, q, v)
-        count = detector.heard(85)
-        detector.heard(256 - 85)
+        count = detector.silence(85)
+        detector.silence(256 - 85)
         return count
 
     assert (told(HALF), told(WHOLE)) == (1, 0)
     detector.lib.tap_skip_frames(detector.state, 2**30)
-    detector.heard(2 * 256)
+    detector.silence(2 * 256)
     detector.lib.tap_skip_frames(detector.state, 3 * 2**30)
     assert told(WHOLE) == 1
 
@@ -239,11 +238,11 @@ def test_before_the_first_sample_all_was_zero(rate: Rate):
 def test_a_first_candidate_that_was_begun_is_kept(step: int, gone: int):
     """SPEC 5.4: of all alike the oldest is taken out for a higher one, but a first one that has been begun."""
     detector = Tapped(rate_of(16_000))
-    detector.push(np.zeros(170, np.int16))
+    detector.silence(170)
     detector.take(WHOLE, count=4, ago=148, step=step)
     there = list(detector.now().waiting)
     detector.lib.tap_crowd(detector.state, 0)
-    detector.push(np.zeros(256 - 170, np.int16))
+    detector.silence(256 - 170)
     there.pop(gone)
     assert list(detector.now().waiting) == [*there, NEWEST - WHOLE.length]
 
@@ -254,15 +253,15 @@ def test_the_count_of_dropped_candidates_stays_at_its_most():
     for before, after in ((65_533, 65_534), (65_534, 65_535), (65_535, 65_535)):
         detector.take(WHOLE, 60_000, count=4)
         detector.lib.tap_crowd(detector.state, before)
-        detector.push(np.zeros(256, np.int16))
+        detector.silence(256)
         assert detector.now().queued == 4
         assert detector.lib.airmark_dropped(detector.state) == after
         detector.take(WHOLE, ago=148)
         detector.lib.tap_crowd(detector.state, before)
-        detector.push(np.zeros(85, np.int16))
+        detector.silence(85)
         assert detector.now().queued == 0
         assert detector.lib.airmark_dropped(detector.state) == after
-        detector.push(np.zeros(256 - 85, np.int16))
+        detector.silence(256 - 85)
 
 
 def test_the_statistic_about_its_least_skewness():

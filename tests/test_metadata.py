@@ -6,7 +6,6 @@ import struct
 import zlib
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -129,12 +128,20 @@ def test_chunks_of_rf64_that_only_ffmpeg_reads(tmp_path: Path):
 
 def test_a_chunk_that_is_cut_short_is_the_last(tmp_path: Path):
     source = tmp_path / "in.wav"
-    wav(source, samples(), after=AFTER + b"junk\xff\xff\xff\x7fabc")
+    wav(source, samples(), after=AFTER + b"more\xff\xff\xff\x7fabc")
     copied(source, tmp_path / "out.wav")
     assert list(chunks(tmp_path / "out.wav"))[-2:] == [b"cue ", b"iXML"]
     wav(source, samples(), after=AFTER + b"\0\xff\0\xff" + bytes(4))
     copied(source, tmp_path / "again.wav")
     assert (tmp_path / "again.wav").read_bytes() == (tmp_path / "out.wav").read_bytes()
+
+
+def test_a_last_chunk_without_its_padding_gets_it(tmp_path: Path):
+    source, output = tmp_path / "in.wav", tmp_path / "out.wav"
+    wav(source, samples(), after=AFTER + chunk(b"more", b"odd")[:-1])
+    copied(source, output)
+    assert output.read_bytes().endswith(chunk(b"more", b"odd"))
+    assert output.stat().st_size % 2 == 0
 
 
 def test_big_endian_wav_gives_its_tags_only(tmp_path: Path):
@@ -148,14 +155,17 @@ def test_big_endian_wav_gives_its_tags_only(tmp_path: Path):
 
 
 def test_metadata_that_makes_it_longer_than_4_gib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    wav(tmp_path / "in.wav", samples())
-    target = check_output(tmp_path / "in.wav", tmp_path / "out.wav")
-    recording = read(tmp_path / "in.wav")
-
-    def too_long(*_: Any) -> None:
-        (2**32).to_bytes(4, "little")
-
-    monkeypatch.setitem(metadata._COMPOSERS, "riff", too_long)
+    """As where a lossy sound becomes PCM, of a recording that has hardly a byte on the disk: before it is copied."""
+    source = tmp_path / "in.wav"
+    wav(source, samples(), "ULAW", after=b"")
+    size = source.stat().st_size
+    with source.open("r+b") as file:
+        file.seek(size + size % 2)
+        file.write(struct.pack("<4sI", b"test", 2**32 - 2**15))
+        file.truncate(file.tell() + 2**32 - 2**15)
+    target = check_output(source, tmp_path / "out.wav")
+    recording = read(source)
+    monkeypatch.delattr(metadata, "_copy")
     with pytest.raises(AirmarkError, match=r"out.wav: WAV can't be longer than 4 GiB: use .rf64"):
         write(recording.samples, recording, target, as_long=True)
     assert [path.name for path in tmp_path.iterdir()] == ["in.wav"]

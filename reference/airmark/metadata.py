@@ -143,6 +143,8 @@ def _compose_chunks(metadata: Metadata, source: BinaryIO, old: BinaryIO, new: Bi
     wide = there[0].name == b"ds64"
     # libsndfile (1.2) finds the sound of an RF64 file no more behind a chunk of odd length.
     late = [piece for piece in metadata.before if wide and _read(source, piece.start + 4, 1)[0] % 2]
+    if not wide:  # told before anything is written; for the padding, at the end again
+        (_length(old) + sum(piece.end - piece.start for piece in metadata.before + metadata.after)).to_bytes(4, "big")
 
     def put(piece: Piece, file: BinaryIO = source) -> None:
         _copy(file, piece, new)
@@ -240,7 +242,7 @@ def _compose_flac(metadata: Metadata, source: BinaryIO, old: BinaryIO, new: Bina
 def _compose_mp3(metadata: Metadata, source: BinaryIO, old: BinaryIO, new: BinaryIO) -> None:
     for piece in metadata.before:
         _copy(source, piece, new)
-    _copy(old, Piece(_after_id3(old), _before_tags(old)), new)
+    _copy(old, Piece(0, _length(old)), new)  # written without tags
     for piece in metadata.after:
         _copy(source, piece, new)
 

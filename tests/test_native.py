@@ -25,12 +25,12 @@ import soundfile
 from numpy.typing import NDArray
 
 import airmark
-from airmark import fixed, keysearch
+from airmark import fixed, keysearch, native
 from airmark.assets import data_path
 from airmark.embedder import embed
 from airmark.errors import AirmarkError
 from airmark.fixed.detector import RawDetection, key_columns
-from airmark.native import NativeDetector, ffi, lib, numeric_version, version
+from airmark.native import NativeDetector, detections_alone, ffi, lib, numeric_version, version
 from airmark.profile import profile
 from scripts import script
 from tooling import PATH, needs
@@ -469,6 +469,63 @@ def test_a_refused_detector_leaves_nothing_behind():
     for _ in range(1000):
         with pytest.raises(AirmarkError):
             detector([[1, 2, 3, 4]], threshold_q8=0)
+
+
+# Many keys, each alone
+
+
+def each_alone(keys: list[list[int]], samples: Samples, rate: int, early: bool, threshold_q8: int):
+    """As ``detections_alone``, of a detector for each key."""
+    made = (NativeDetector([key], rate, early=early, threshold_q8=threshold_q8) for key in keys)
+    return [one.push(samples) for one in made]
+
+
+@pytest.mark.parametrize("early", [False, True])
+@pytest.mark.parametrize("rate", [8000, 16_000, 32_000, 44_100, 48_000])
+def test_each_key_alone_tells_what_its_own_detector_tells(rate: int, early: bool):
+    """Keys near each other's, so that many have candidates at once; of more than are heard together."""
+    rng = np.random.default_rng(6)
+    near = [[word ^ 1 << int(rng.integers(32)) for word in columns()[i % 2]] for i in range(70)]
+    keys = [*columns(), *near, columns()[0]]
+    marks = np.concatenate([marked(), marked(1)]).astype(float)
+    heard = np.interp(np.arange(0, len(marks), RATE / rate), np.arange(len(marks)), marks).astype(np.int16)
+    found = detections_alone(keys, rate, heard, early=early, threshold_q8=700)
+    assert found == each_alone(keys, heard, rate, early, 700)
+    assert sum(map(bool, found)) > 70
+    assert early in {one.early for told in found for one in told} <= {False, early}
+    assert found[-1] == found[0]
+
+
+def test_each_key_alone_however_much_is_told(monkeypatch):
+    """Sound that repeats is full of marks to a key of nearly one sign; and an odd one of a batch."""
+    monkeypatch.setattr(native, "LISTENERS", 3)
+    monkeypatch.setattr(native, "ROOM", 1)
+    rng = np.random.default_rng(7)
+    loop = (3000 * np.resize(rng.standard_normal(1024), 30 * RATE)).astype(np.int16)
+    loop += (3000 * rng.standard_normal(len(loop))).astype(np.int16)
+    keys = [[1] * 4, columns()[0], [2] * 4, [4] * 4]
+    found = detections_alone(keys, RATE, loop[::-1], early=True, threshold_q8=256)
+    assert found == each_alone(keys, loop[::-1], RATE, True, 256)
+    assert sum(map(len, found[:3])) > 3
+    assert len(found[3]) > 1
+    assert detections_alone([], RATE, loop, early=True, threshold_q8=256) == []
+    assert detections_alone(keys, RATE, loop[:0], early=True, threshold_q8=256) == [[]] * 4
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rate": 22_050}, r"the c engine refuses a rate that .* \(given: 22050 Hz, 3 keys, a threshold of 900/256\)"),
+        ({"threshold_q8": 255}, "the c engine refuses a threshold"),
+        ({"keys": [*columns(), [1, 2, 0, 3]]}, "the c engine refuses no key, .* or one never written"),
+        ({"keys": [*columns(), [1, 2, 3]]}, "key 2 is not 4 words of 32 bits"),
+        ({"samples": np.zeros((9, 2), np.int16)}, r"takes an array \(n,\) of int16, one channel, not int16 \(9, 2\)"),
+    ],
+)
+def test_each_key_alone_refuses(change: dict, message: str):
+    given = {"keys": [*columns(), columns()[0]], "rate": RATE, "samples": marked(), "threshold_q8": 900} | change
+    with pytest.raises(AirmarkError, match=message):
+        detections_alone(given["keys"], given["rate"], given["samples"], early=True, threshold_q8=given["threshold_q8"])
 
 
 # Threads

@@ -371,6 +371,18 @@ class PcmStage:
         return self.process(self._waiting)
 
 
+def flushed(rate: int, profile: Profile) -> int:
+    """Samples of silence after which an integer engine has decided on all it heard; rate: its input's, Hz."""
+    return FLUSH_FRAMES * profile.hop * rate // profile.rate
+
+
+def limited(threshold: float) -> int:
+    """A threshold as the integer engines take it: Q8, rounded up, at the least one of 1."""
+    from airmark.fixed.detector import LEAST_THRESHOLD, MOST_THRESHOLD
+
+    return ceil(min(max(threshold * 256.0, LEAST_THRESHOLD), MOST_THRESHOLD))
+
+
 class _Integers:
     """An integer engine under a Detector: 16-bit samples for it, its detections as others are."""
 
@@ -378,16 +390,15 @@ class _Integers:
         self, keys: Sequence[Key], rate: int, threshold: float, engine: str, early: bool, first_sample: int
     ) -> None:
         """engine: a name in _INTEGER_ENGINES; the rest as Detector has it."""
-        from airmark.fixed.detector import LEAST_THRESHOLD, MOST_THRESHOLD, key_columns
+        from airmark.fixed.detector import key_columns
 
         self.rate, profile = rate, keys[0].profile
         self.pcm = PcmStage(rate, profile)
-        self.flushed = FLUSH_FRAMES * profile.hop * self.pcm.rate // profile.rate
-        limited = ceil(min(max(threshold * 256.0, LEAST_THRESHOLD), MOST_THRESHOLD))
+        self.flushed = flushed(self.pcm.rate, profile)
         columns = [key_columns(key) for key in keys]
         # At the engine's own rates it counts itself, to the last bit as on a device.
         self.first_sample, first = (0, first_sample) if rate == self.pcm.rate else (first_sample, 0)
-        options = {"early": early, "threshold_q8": limited, "first_sample": first}
+        options = {"early": early, "threshold_q8": limited(threshold), "first_sample": first}
         self.raw = _INTEGER_ENGINES[engine]()(columns, self.pcm.rate, **options)
 
     def reset(self) -> None:

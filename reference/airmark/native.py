@@ -54,6 +54,12 @@ def numeric_version() -> int:
     return int(lib.AIRMARK_NUMERIC_VERSION)
 
 
+LISTENERS = 64
+"""Keys that hear the same frames in ``detections_alone``, each alone; between so many Python can be interrupted."""
+ROOM = 64
+"""Detections of a key for which there is room at first; where more are told, all is heard again."""
+
+
 class NativeDetector:
     """Finds the marks of several keys in a stream of 16-bit samples of one channel.
 
@@ -84,21 +90,10 @@ class NativeDetector:
         # The C code keeps the pointer: the keys must live as long as the state.
         self._keys = _keys(columns)
         count = len(self._keys)
-        config = ffi.new("airmark_config_t *")
-        config.keys = self._keys
-        config.rate = _whole(rate, "a rate", 32)
-        config.key_count = min(count, 255)
-        config.early = bool(early)
-        config.threshold_q8 = _whole(threshold_q8, "a threshold, in 1/256", 16)
-        config.first_sample = _whole(first_sample, "the first sample's number", 64)
+        config = _config(self._keys, rate, early, threshold_q8, first_sample)
         self._state = ffi.new("airmark_t *")
         status = lib.airmark_init(self._state, config) if count <= self.MAX_KEYS else lib.AIRMARK_BAD_KEYS
-        if status != lib.AIRMARK_OK:
-            text = ffi.string(lib.airmark_status_text(status)).decode("utf-8")
-            raise AirmarkError(
-                f"the c engine refuses {text} (given: {rate} Hz, {count} keys of at most {self.MAX_KEYS}, "
-                f"a threshold of {threshold_q8}/256)"
-            )
+        _begun(status, rate, f"{count} keys of at most {self.MAX_KEYS}", threshold_q8)
         self._lock = threading.Lock()
         self._pushed = 0
 
@@ -107,9 +102,7 @@ class NativeDetector:
 
         A view of one channel among several is read where it lies. Raises AirmarkError for any other array.
         """
-        if not (isinstance(samples, np.ndarray) and samples.ndim == 1 and samples.dtype == np.int16):
-            given = f"{samples.dtype} {samples.shape}" if isinstance(samples, np.ndarray) else type(samples).__name__
-            raise AirmarkError(f"the c engine takes an array (n,) of int16, one channel, not {given}")
+        _one_channel(samples)
         step, rest = divmod(samples.strides[0], samples.itemsize)
         if step < 1 or rest or not samples.flags.aligned:
             samples, step = np.ascontiguousarray(samples), 1
@@ -148,6 +141,43 @@ class NativeDetector:
     def __reduce__(self) -> NoReturn:
         """Refuses copies and pickles: the state holds the address of its keys."""
         raise TypeError("a NativeDetector can be neither copied nor pickled: make another with the same arguments")
+
+
+def detections_alone(
+    columns: Sequence[Sequence[int]] | npt.NDArray[np.integer[Any]],
+    rate: int,
+    samples: npt.NDArray[np.int16],
+    *,
+    early: bool,
+    threshold_q8: int,
+) -> list[list[RawDetection]]:
+    """Of each key what a NativeDetector of that key alone tells of ``samples``, bit by bit, for a fraction of the work.
+
+    columns, rate, early, threshold_q8: as NativeDetector takes them, but any number of keys. samples: (n,) of int16,
+    the whole sound, with the silence in which the last marks are told. Input and frames are the same for all keys and
+    made once for LISTENERS of them. Raises AirmarkError for what the C detector refuses.
+    """
+    keys = _keys(columns)
+    _one_channel(samples)
+    samples = np.ascontiguousarray(samples)
+    first = ffi.cast("const int16_t *", samples.ctypes.data)
+    memory = ffi.new("uint64_t[]", -(-lib.airmark_alone_bytes(LISTENERS) // 8))
+    told = ffi.new("size_t *")
+    out: list[list[RawDetection]] = [[] for _ in range(len(keys))]
+    config = _config(keys, rate, early, threshold_q8, 0)
+    for start in range(0, len(keys), LISTENERS):
+        count = min(LISTENERS, len(keys) - start)
+        told[0] = ROOM * count
+        room = 0
+        while told[0] > room:
+            room = told[0]
+            found = ffi.new("airmark_alone_t[]", room)
+            status = lib.airmark_alone(config, keys + start, count, memory, first, len(samples), found, room, told)
+            _begun(status, rate, f"{len(keys)} keys", threshold_q8)
+        for i in range(told[0]):
+            d, at, of = found[i].detection, found[i].at, start + found[i].listener
+            out[of].append(RawDetection(d.sample, d.score_q8, d.drift_ppm_q4, 0, d.early, at))
+    return out
 
 
 class NativeGate:
@@ -209,6 +239,25 @@ def _done(status: int) -> None:
         raise GateError(Status(status))
 
 
+def _config(keys: Any, rate: int, early: bool, threshold_q8: int, first_sample: int) -> Any:
+    """An airmark_config_t with these; keys: an array of airmark_key_t, which must live as long. Raises AirmarkError."""
+    config = ffi.new("airmark_config_t *")
+    config.keys = keys
+    config.rate = _whole(rate, "a rate", 32)
+    config.key_count = min(len(keys), 255)
+    config.early = bool(early)
+    config.threshold_q8 = _whole(threshold_q8, "a threshold, in 1/256", 16)
+    config.first_sample = _whole(first_sample, "the first sample's number", 64)
+    return config
+
+
+def _begun(status: int, rate: int, keys: str, threshold_q8: int) -> None:
+    """Raises AirmarkError, with what was given, where a configuration was refused."""
+    if status != lib.AIRMARK_OK:
+        text = ffi.string(lib.airmark_status_text(status)).decode("utf-8")
+        raise AirmarkError(f"the c engine refuses {text} (given: {rate} Hz, {keys}, a threshold of {threshold_q8}/256)")
+
+
 def _keys(columns: Sequence[Sequence[int]] | npt.NDArray[np.integer[Any]]) -> Any:
     """An array of airmark_key_t with these words. Raises AirmarkError, never showing one: they are secret."""
     words = lib.AIRMARK_BANDS
@@ -222,6 +271,13 @@ def _keys(columns: Sequence[Sequence[int]] | npt.NDArray[np.integer[Any]]) -> An
             raise AirmarkError(f"key {i} is not {words} words of 32 bits") from None
         keys[i].columns = values
     return keys
+
+
+def _one_channel(samples: Any) -> None:
+    """Raises AirmarkError unless that is an array (n,) of int16."""
+    if not (isinstance(samples, np.ndarray) and samples.ndim == 1 and samples.dtype == np.int16):
+        given = f"{samples.dtype} {samples.shape}" if isinstance(samples, np.ndarray) else type(samples).__name__
+        raise AirmarkError(f"the c engine takes an array (n,) of int16, one channel, not {given}")
 
 
 def _whole(value: int, what: str, bits: int) -> int:

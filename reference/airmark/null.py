@@ -5,7 +5,7 @@ products of all keys meet them in one matrix product; only where that comes near
 score made. The events are the full engine's, which compares at all lags everywhere; the first stages of the float
 engine only take events away (and leave a whole mark to be told where they took its first half).
 
-The integer engines share no work: each key listens alone, as a device with one key does.
+With the integer engines each key listens alone, as a device with one key does; in C they share the frames.
 
 Events over a threshold are then counted, and the one free figure of airmark.thresholds, the number of independent looks
 a day, is fitted to them.
@@ -35,8 +35,11 @@ from airmark.detector import (
     TEMPLATE_THRESHOLD,
     Detector,
     PcmStage,
+    flushed,
+    limited,
 )
 from airmark.errors import AirmarkError
+from airmark.fixed.detector import key_columns
 from airmark.frames import Frames, FrameStage, InputStage
 from airmark.keys import Key, keys_of_one_profile
 from airmark.lags import LagGrid, Products, Real
@@ -320,12 +323,28 @@ def _alone(
         parts.append(stage.process(block))
     pcm = np.concatenate([*parts, stage.flush()])
     found = []
-    for index, key in enumerate(keys):
-        detector = Detector(key, stage.rate, threshold=threshold, engine=engine, early=True)
-        for one in detector.process(pcm) + detector.flush():
-            place = (one.sample * p.rate / stage.rate - (p.fft - p.hop) / 2) / p.hop
-            found.append(Event(index, round(place), one.score))
+    for index, told in enumerate(_told_alone(keys, stage.rate, pcm, threshold, engine)):
+        for sample, score in told:
+            place = (sample * p.rate / stage.rate - (p.fft - p.hop) / 2) / p.hop
+            found.append(Event(index, round(place), score))
     return sorted(found, key=lambda event: (event.place, event.key)), samples
+
+
+def _told_alone(
+    keys: Sequence[Key], rate: int, pcm: npt.NDArray[np.int16], threshold: float, engine: str
+) -> Iterator[list[tuple[int, float]]]:
+    """Sample and score of what a Detector of each key alone tells of all that sound, early decisions on."""
+    if engine != "c":
+        for key in keys:
+            detector = Detector(key, rate, threshold=threshold, engine=engine, early=True)
+            yield [(one.sample, one.score) for one in detector.process(pcm) + detector.flush()]
+        return
+    from airmark import native
+
+    heard = np.concatenate([pcm, np.zeros(flushed(rate, keys[0].profile), np.int16)])
+    columns = [key_columns(key) for key in keys]
+    for told in native.detections_alone(columns, rate, heard, early=True, threshold_q8=limited(threshold)):
+        yield [(one.sample, one.score_q8 / 256) for one in told]
 
 
 def _told_once(whole: list[Event], halves: list[Event], owner: Profile) -> list[Event]:

@@ -53,8 +53,7 @@ key-hours, 423 days, with NUMERIC_VERSION 4 of the C detector. The events are th
     airmark benchmark null --engine c --keys 3072 --seed 201 --no-hosts --audio speech music mixed noise wakeword
         more-music telephone
 
-which takes two and a half hours of one core. (They were heard with frames made once for sixteen keys, which takes half
-an hour; on three recordings of an earlier version both gave the same events.)
+which takes half an hour of one core.
 
 Heard and expected over 4.5: 11,039 and 10,970; 5: 1,606 and 1,627; 5.25: 544 and 548; 5.31, which is one a day: 428 and
 423; 5.5: 167 and 169; 5.75: 41 and 48; 5.98, one a month: 13 and 13.9; 6.25: 4 and 3.0; 6.41, one a year: 2 and 1.2

@@ -365,6 +365,12 @@ def test_pictures_of_chapters_are_no_cover(tmp_path: Path):
     with av.open(str(tmp_path / "out.m4a")) as container:
         assert not container.streams.video
         assert len(container.chapters()) == 1
+    for name in ("out.mp4", "out.mov"):
+        copied(tmp_path / "in.m4a", tmp_path / name, lossy=name == "out.mp4")
+        with av.open(str(tmp_path / name)) as container:
+            assert [(p.dts, bytes(p)) for p in container.demux(container.streams.video) if p.size] == [(0, png())]
+    with pytest.raises(AirmarkError, match=r"out\.mkv: \.mkv can't hold .*: use the input's own kind of file$"):
+        copied(tmp_path / "in.m4a", tmp_path / "out.mkv", lossy=True)
 
 
 def jpeg() -> bytes:

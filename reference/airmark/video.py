@@ -195,7 +195,7 @@ def _add_streams(out: Any, original: Any, source: Info, target: Target) -> tuple
                     continue
                 raise AirmarkError(
                     f"{target.path}: {target.path.suffix} can't hold the {stream.type} of the input as it is: "
-                    "use the input's own kind of file, or .mkv"
+                    f"use the input's own kind of file{'' if target.path.suffix.lower() == '.mkv' else ', or .mkv'}"
                 ) from None
         else:
             continue
@@ -254,6 +254,7 @@ def encode(temporary: Path, parts: Iterable[Samples], source: Info, target: Targ
 
         blocks = in_blocks(parts, 8192)
         if original is not None and copied:
+            last: tuple[int, int, bytes] | None = None
             for number, packet in enumerate(original.demux([original.streams[index] for index in copied])):
                 if trial and number == _TRIAL_PACKETS:
                     break
@@ -261,6 +262,12 @@ def encode(temporary: Path, parts: Iterable[Samples], source: Info, target: Targ
                     if not packet.size or not _is_cover(original.streams[packet.stream.index]):
                         continue
                     packet.pts = packet.dts = 0
+                # The first of a track of chapters' pictures comes twice, as FFmpeg takes it for a cover, too.
+                if original.streams[packet.stream.index].disposition & Disposition.timed_thumbnails:
+                    given = packet.stream.index, packet.dts, bytes(packet)
+                    if given == last:
+                        continue
+                    last = given
                 feed(blocks, packet.dts * packet.time_base)
                 packet.stream = copied[packet.stream.index]
                 out.mux(packet)

@@ -111,6 +111,13 @@ def test_each_key_listens_alone_to_the_integer_engines(keys, demo, engine, rate)
     detector = Detector(keys[1], rate, engine=engine, early=True)
     told = [one.sample for one in detector.process(sound) + detector.flush()]
     assert min(abs(first.place * 256 / 16_000 - sample / rate) for sample in told) < 0.02
+    # One that only the silence at the end tells, and a threshold that one lacks less than 1/256 to.
+    part = sound[: round((found[engine][-1].place * 256 + 512 + 16_384) / 16_000 * rate)]
+    heard, _ = null.events(keys[:2], rate, lambda: [part], least := min(e.score for e in found[engine]) + 0.001, engine)
+    alone = [of_detector(part, rate, [key], engine, least, early=True) for key in keys[:2]]
+    assert of_scorer(heard[engine]) == [(i, score) for i, each in enumerate(alone) for _, score in each]
+    before = [Detector(key, rate, threshold=least, engine=engine, early=True).process(part) for key in keys[:2]]
+    assert sum(map(len, before)) < len(heard[engine])
 
 
 @pytest.mark.parametrize(("repetitions", "frames", "half"), [(32, 128, 64), (17, 68, 32)])

@@ -496,7 +496,8 @@ def test_each_key_alone_tells_what_its_own_detector_tells(rate: int, early: bool
     assert found[-1] == found[0]
 
 
-def test_each_key_alone_however_much_is_told(monkeypatch):
+@pytest.mark.parametrize("early", [False, True])
+def test_each_key_alone_however_much_is_told(early: bool, monkeypatch):
     """Sound that repeats is full of marks to a key of nearly one sign; and an odd one of a batch."""
     monkeypatch.setattr(native, "LISTENERS", 3)
     monkeypatch.setattr(native, "ROOM", 1)
@@ -504,8 +505,8 @@ def test_each_key_alone_however_much_is_told(monkeypatch):
     loop = (3000 * np.resize(rng.standard_normal(1024), 30 * RATE)).astype(np.int16)
     loop += (3000 * rng.standard_normal(len(loop))).astype(np.int16)
     keys = [[1] * 4, columns()[0], [2] * 4, [4] * 4]
-    found = detections_alone(keys, RATE, loop[::-1], early=True, threshold_q8=256)
-    assert found == each_alone(keys, loop[::-1], RATE, True, 256)
+    found = detections_alone(keys, RATE, loop[::-1], early=early, threshold_q8=256)
+    assert found == each_alone(keys, loop[::-1], RATE, early, 256)
     assert sum(map(len, found[:3])) > 3
     assert len(found[3]) > 1
     assert detections_alone([], RATE, loop, early=True, threshold_q8=256) == []

@@ -33,21 +33,10 @@ AM_SELDOM void airmark_reset(airmark_t *detector)
     airmark_input_reset(detector);
     airmark_frames_reset(detector);
     airmark_screen_reset(detector);
-    memset(detector->queue, 0, sizeof detector->queue);
-    memset(&detector->scratch, 0, sizeof detector->scratch);
-    memset(detector->key_state, 0, sizeof detector->key_state);
+    /* Candidates, and all that lies behind them. */
+    memset((unsigned char *)detector + offsetof(airmark_t, queue), 0, sizeof *detector - offsetof(airmark_t, queue));
     detector->frame_start = detector->config.first_sample;
     detector->frame_fraction = 0;
-    detector->place = 0;
-    detector->drift_ppm_q4 = 0;
-    detector->offset = 0;
-    detector->pair_band = 0;
-    detector->pair_x = 0;
-    detector->pair_y = 0;
-    detector->pair_i = 0;
-    memset(detector->agreement, 0, sizeof detector->agreement);
-    memset(detector->variance, 0, sizeof detector->variance);
-    memset(detector->third, 0, sizeof detector->third);
 }
 
 /* frame_start goes on by a hop, for every frame but the first. */

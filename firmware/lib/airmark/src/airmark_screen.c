@@ -22,9 +22,6 @@ void airmark_screen_reset(airmark_t *detector)
         }
     }
     detector->level = 0;
-    detector->queued = 0;
-    detector->step = 0;
-    detector->dropped = 0;
 }
 
 /* u of SPEC.md, 5.2, at a bit of its planes. */

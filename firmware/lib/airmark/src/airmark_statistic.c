@@ -19,16 +19,14 @@ uint32_t airmark_divide(uint64_t n, uint32_t d)
 
 uint32_t airmark_square_root(uint64_t n)
 {
-    uint64_t root = 0;
-    for (uint64_t bit = (uint64_t)1 << 62; bit != 0; bit >>= 2) {
-        if (n >= root + bit) {
-            n -= root + bit;
-            root = (root >> 1) + bit;
-        } else {
-            root >>= 1;
+    uint32_t root = 0;
+    for (uint32_t bit = 1u << 31; bit != 0; bit >>= 1) {
+        const uint64_t next = root | bit;
+        if (next * next <= n) {
+            root = (uint32_t)next;
         }
     }
-    return (uint32_t)root;
+    return root;
 }
 
 uint32_t airmark_cube_root(uint64_t n)

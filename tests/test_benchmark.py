@@ -337,6 +337,10 @@ def test_null_of_the_engine_in_c_is_the_integer_models(tmp_path, capsys, monkeyp
     c, fixed = (results[engine] for engine in ("c", "fixed"))
     assert c["levels"] == fixed["levels"]
     assert c["levels"][0]["events"] >= 1
+    assert c["histogram"]["from"] == c["levels"][0]["threshold"]
+    for level in c["levels"]:
+        steps = round((level["threshold"] - c["histogram"]["from"]) / c["histogram"]["step"])
+        assert sum(c["histogram"]["events"][steps:]) == level["events"]
     assert c["highest_events"][0]["key"] == 1
     assert c["highest_events"][0]["time_s"] == pytest.approx(2.0, abs=0.03)
     assert "float_events" not in c["levels"][0]

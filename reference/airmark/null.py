@@ -66,6 +66,8 @@ JOINED_S = 60.0
 THRESHOLDS = tuple(np.arange(4.0, 7.01, 0.25).tolist())
 RESAMPLED = 2000
 """Bootstrap samples of the recordings."""
+HISTOGRAM_STEP = 1 / 64
+"""Scores of which events are counted together, to fit other tails to them than looks a day."""
 
 
 class Event(NamedTuple):
@@ -492,6 +494,13 @@ class Fit:
     """Score from which events were fitted."""
     key_days: float
     levels: list[Level]
+
+
+def histogram(scores: Iterable[float]) -> dict[str, Any]:
+    """How many scores lie in each step from LEAST_SCORE on, up to the highest one."""
+    steps = [int((score - LEAST_SCORE) / HISTOGRAM_STEP) for score in scores]
+    events = np.bincount(steps).tolist() if steps else []
+    return {"from": LEAST_SCORE, "step": HISTOGRAM_STEP, "events": events}
 
 
 def fit(

@@ -432,6 +432,7 @@ def _result(
                 {"score": e.score, "recording": name, "time_s": e.place * seconds_a_frame, "key": e.key}
                 for e, name in highest
             ],
+            "histogram": null.histogram(e.score for one in heard for e in one.events[most]),
         }
     if fit:
         others = null.heard_by(args.engine)[1:]

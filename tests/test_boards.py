@@ -359,7 +359,7 @@ def test_the_headset_of_the_boards_page_says_what_the_page_shows(project: Path):
         done = pio(project, *run_it.split()[1:], flags=flags[0])
         assert done.returncode == 0, done.stdout + done.stderr
         assert "Keys: src/keys.h\n" in done.stdout
-        assert "threshold=6.410 wait=4800\n" in done.stdout
+        assert "threshold=6.375 wait=4800\n" in done.stdout
         assert "wake start=51200 limited=1 heard=65600\n" in done.stdout
         (project / "input").unlink()
         done = pio(project, *run_it.split()[1:])

@@ -40,7 +40,7 @@ from programs import scripted_with as raw_scripted_with
 FOLDER = os.environ.get("AIRMARK_AUDIO")
 PROGRAM = ROOT / "firmware/src/detector.c"
 RATE = 16_000
-THRESHOLD = 1641
+THRESHOLD = 1632
 """AIRMARK_DEFAULT_THRESHOLD_Q8."""
 MARK = profile().mark_samples
 DECIDED = FLUSH_FRAMES * profile().hop

@@ -317,7 +317,7 @@ def test_a_wait_that_is_none_does_not_compile(macro: str):
 
 
 def test_takes_a_threshold():
-    check('-DDETECTOR_KEYS="demo_key.h"', "-DHEADSET_THRESHOLD_Q8=1641", "-DHEADSET_WAIT=0")
+    check('-DDETECTOR_KEYS="demo_key.h"', "-DHEADSET_THRESHOLD_Q8=1632", "-DHEADSET_WAIT=0")
 
 
 def test_the_table_is_where_the_program_says_it(tmp_path: Path):

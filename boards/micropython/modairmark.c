@@ -33,8 +33,8 @@
 
 /* Scores of one false alarm a year, all keys together, for 1, 2, ... keys: airmark.thresholds, rounded up to 1/256. */
 static const uint16_t one_a_year_q8[] = {
-    AIRMARK_DEFAULT_THRESHOLD_Q8, 1670, 1686, 1698, 1707, 1714, 1720, 1725,
-    1730, 1734, 1738, 1741, 1744, 1747, 1750, 1752,
+    AIRMARK_DEFAULT_THRESHOLD_Q8, 1662, 1679, 1691, 1701, 1708, 1714, 1720,
+    1725, 1729, 1733, 1736, 1739, 1742, 1745, 1748,
 };
 #if AIRMARK_MAX_KEYS > 16
 #error "airmark: the module for MicroPython is built for at most 16 keys (AIRMARK_MAX_KEYS)"

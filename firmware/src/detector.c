@@ -6,7 +6,7 @@
  *
  * Output, lines of a word and fields:
  *
- *     detector airmark=0.1.0 rate=16000 keys=1 threshold=6.410
+ *     detector airmark=0.1.0 rate=16000 keys=1 threshold=6.375
  *     detection sample=48123 seconds=3.007 score=8.211 drift_ppm=-12.31 key=0 early=0
  *     lost sample=51200 count=160        samples that the board could not take, and where; see stream.h
  *     dropped count=1                    candidates that the detector could not look at in time, in all, when it changes

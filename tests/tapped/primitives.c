@@ -213,4 +213,13 @@ int32_t p_statistic(int32_t agreement, uint32_t variance, int64_t third)
 {
     return airmark_statistic(agreement, variance, third);
 }
+int32_t p_handicap(uint32_t low, uint32_t high, uint8_t half, uint32_t rate)
+{
+    airmark_t detector;
+    detector.config.rate = rate;
+    detector.queue[0].half = half;
+    detector.variance[0] = low;
+    detector.variance[1] = high;
+    return airmark_handicap(&detector);
+}
 uint32_t p_transform(uint32_t *work) { return airmark_frames_transform(work); }

@@ -36,6 +36,7 @@ uint32_t p_divide(uint64_t n, uint32_t d);
 uint32_t p_square_root(uint64_t n);
 uint32_t p_cube_root(uint64_t n);
 int32_t p_statistic(int32_t agreement, uint32_t variance, int64_t third);
+int32_t p_handicap(uint32_t low, uint32_t high, uint8_t half, uint32_t rate);
 uint32_t p_transform(uint32_t *work);
 /* Cube roots of r^3 - 1, r^3 and r^3 + 1, and square roots likewise: the first r from `first` on below `end` that is wrong. */
 uint64_t cubes_wrong(uint64_t first, uint64_t end);

@@ -170,7 +170,7 @@ size_t tap_confirm(airmark_t *detector, int16_t drift_ppm_q4, uint8_t *bands, si
     return steps;
 }
 
-bool tap_template(airmark_t *detector, uint32_t first, uint32_t last, const int32_t *curves, const uint32_t *energies)
+bool tap_template(airmark_t *detector, uint32_t first, uint32_t last, const int32_t *curves, const int32_t *energies)
 {
     if (first == 0) {
         (void)airmark_template(detector, first++); /* it begins with nothing */
@@ -185,8 +185,9 @@ bool tap_template(airmark_t *detector, uint32_t first, uint32_t last, const int3
         const uint32_t k = i % AIRMARK_DRIFTS;
         detector->scratch.search.curves[group][k] += curves[i] - other.scratch.search.curves[group][k];
     }
+    static const uint32_t chains[4] = {0, 1, 4, 5};
     for (uint32_t i = 0; i < 4; i++) {
-        detector->scratch.search.energies[i] += energies[i] - other.scratch.search.energies[i];
+        detector->scratch.search.energies[chains[i]] += energies[i] - other.scratch.search.energies[chains[i]];
     }
     bool likely = true;
     for (uint32_t step = first; step <= last; step++) {

@@ -44,7 +44,8 @@ void tap_crowd(airmark_t *detector, uint16_t dropped);
 size_t tap_confirm(airmark_t *detector, int16_t drift_ppm_q4, uint8_t *bands, size_t room);
 
 /*
- * The template from step `first` on up to `last`, after which the curves, as 17 of the lower and 17 of all bands, and the
- * energies come out as told. Returns what the last step does: whether the candidate is likely, or true.
+ * The template from step `first` on up to `last`, neither past a decision nor past the place, after which the curves, as 17 of
+ * the lower and 17 of all bands, and the energies come out as told. Returns what the last step does: whether the candidate is
+ * likely, or true.
  */
-bool tap_template(airmark_t *detector, uint32_t first, uint32_t last, const int32_t *curves, const uint32_t *energies);
+bool tap_template(airmark_t *detector, uint32_t first, uint32_t last, const int32_t *curves, const int32_t *energies);

@@ -38,8 +38,8 @@ def next_quarter(t: Ints) -> Ints:
 
 
 def off_quarter(t: Ints) -> npt.NDArray[np.bool_]:
-    """Which turns are over 28 degrees from a quarter turn (SPEC 8.1)."""
-    return (t + 40) % 128 > 80
+    """Which turns are over 31.6 degrees from a quarter turn (SPEC 8.1)."""
+    return (t + 45) % 128 > 90
 
 
 def pairs(frames: Ints, band: int, drift: int, rate: Rate) -> Ints:

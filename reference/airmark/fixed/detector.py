@@ -27,6 +27,8 @@ MOST_KEYS = 255
 MOST_DROPPED = 65_535
 BLANK = (0, 2**32 - 1)
 """Columns that no key has: of memory that was never written."""
+BEGUN_AHEAD = 64
+"""Q8, how much higher another candidate must be than one that has been begun to be worked on first."""
 PIECE = 1 << 15
 """Input samples that are worked on at a time."""
 
@@ -54,9 +56,11 @@ class ScreenTap(NamedTuple):
 
 
 class DriftTap(NamedTuple):
-    """What the template gives for a candidate after step 3, again where the candidate begins anew."""
+    """What the template makes of a candidate after step 3 and, if it is likely, step 7; again where it begins anew."""
 
     candidate: Candidate
+    chains: int
+    """That were looked at."""
     all: tuple[int, ...]
     """E of all bands, by drift."""
     low: tuple[int, ...]
@@ -67,13 +71,9 @@ class DriftTap(NamedTuple):
 
 
 class PlaceTap(NamedTuple):
-    """What the template gives for a candidate in step 7."""
+    """What the template gives for a candidate in its last step."""
 
     candidate: Candidate
-    all: tuple[int, ...]
-    """E of all bands, by drift."""
-    drift: int
-    """Q4 ppm, from now on."""
     energies: tuple[int, ...]
     """e of each of the four chains."""
     place: int
@@ -137,10 +137,10 @@ class _Work:
     steps: int = 0
     """That are done."""
     curves: Ints = field(default_factory=lambda: np.zeros((2, 0), np.int64))
-    low: bool = False
-    """The curve of the lower bands tells the drift, not that of all."""
     drift: int = 0
     """Q4 ppm."""
+    energies: list[int] = field(default_factory=list)
+    """e of template.MORE_CHAINS."""
     found: template.Place | None = None
     schedule: list[list[int]] = field(default_factory=list)
     """The bands that each step of confirm completes."""
@@ -308,8 +308,11 @@ class FixedDetector:
     def _choose(self, newest: int) -> None:
         """Bring the candidate to work on to the front, where there is one that can be worked on in time."""
         while self._queue:
+            levels = [candidate.level for candidate in self._queue]
+            if self._work is not None:
+                levels[0] += BEGUN_AHEAD
             # The first of several is the oldest.
-            highest = max(range(len(self._queue)), key=lambda i: self._queue[i].level)
+            highest = levels.index(max(levels))
             if highest:
                 self._queue.insert(0, self._queue.pop(highest))
                 self._work = None
@@ -328,35 +331,41 @@ class FixedDetector:
     def _template_step(self, candidate: Candidate, work: _Work, newest: int) -> None:
         span = self.spans[candidate.span]
         work.steps += 1
-        if work.steps not in (template.SEARCH_STEPS, template.STEPS):
+        if work.steps not in (template.SEARCH_STEPS, template.LAST_SEARCH_STEPS, template.STEPS):
             return
         of_key = self.signs[candidate.key][candidate.span]
         stretch = self._stretch(candidate.place - 1, span.length + 2, newest)
         frames = [stretch[c::BLOCK][: span.repetitions] for c in range(template.CHAINS)]
+        if work.steps == template.STEPS:
+            first, last = (
+                template.turned_energy(frames[c], of_key, work.drift, self.rate) for c in template.TURNED_CHAINS
+            )
+            energies = [first, *work.energies, last]
+            work.found = template.find_place(energies, candidate.place)
+            work.schedule = confirm.schedule(span, work.drift, self.rate)
+            work.steps = 0
+            if self.taps is not None:
+                self.taps.template.append(PlaceTap(candidate, tuple(energies), *work.found))
+            return
         if work.steps == template.SEARCH_STEPS:
             chains = [template.chain_sums(frames[c], of_key, self.rate) for c in template.DRIFT_CHAINS]
             work.curves = template.curves(chains)
             decision = template.decide(work.curves, candidate.level, span, self.rate)
-            work.low, work.drift = decision.low, template.find_drift(work.curves[int(decision.low)])
-            if self.taps is not None:
-                of_all, of_low = (tuple(curve) for curve in work.curves.tolist())
-                drift = work.drift if decision.likely else None
-                self.taps.template.append(DriftTap(candidate, of_all, of_low, decision.z, drift))
-            if decision.likely:
-                self._queue[0] = candidate._replace(level=max(candidate.level, min(decision.z, template.MOST_LEVEL)))
-            else:
-                self._leave()
-            return
-        energies = [template.energy(frames[c], of_key, work.drift, self.rate) for c in template.PLACE_CHAINS]
-        work.found = template.find_place(energies, candidate.place)
-        chains = [template.chain_sums(frames[c], of_key, self.rate) for c in template.MORE_DRIFT_CHAINS]
-        work.curves = work.curves + template.more_curves(chains)
-        work.drift = template.find_drift(work.curves[int(work.low)])
-        work.schedule = confirm.schedule(span, work.drift, self.rate)
-        work.steps = 0
+        else:
+            chains = [template.chain_sums(frames[c], of_key, self.rate) for c in template.MORE_CHAINS]
+            work.energies = [template.chain_energy(chain, work.drift) for chain in chains]
+            work.curves = work.curves + template.curves(chains)
+            decision = template.decide_again(work.curves, span, self.rate)
+        work.drift = template.find_drift(work.curves[int(decision.low)])
         if self.taps is not None:
-            of_all = tuple(work.curves[0].tolist())
-            self.taps.template.append(PlaceTap(candidate, of_all, work.drift, tuple(energies), *work.found))
+            of_all, of_low = (tuple(curve) for curve in work.curves.tolist())
+            drift = work.drift if decision.likely else None
+            chains_so_far = work.steps // 2
+            self.taps.template.append(DriftTap(candidate, chains_so_far, of_all, of_low, decision.z, drift))
+        if decision.likely:
+            self._queue[0] = candidate._replace(level=max(candidate.level, min(decision.z, template.MOST_LEVEL)))
+        else:
+            self._leave()
 
     def _confirm_step(
         self, candidate: Candidate, work: _Work, found: template.Place, newest: int
@@ -372,7 +381,7 @@ class FixedDetector:
         work.steps += 1
         if work.steps < len(work.schedule):
             return None
-        scores, agreement = statistic.scores_of_bands(work.bands, span), statistic.agreement(work.bands)
+        scores, agreement = statistic.scores_of_bands(work.bands, span, self.rate), statistic.agreement(work.bands)
         verdict = self._peaks.process(found.place, candidate.key, candidate.span, scores.place, agreement)
         self._leave()
         if scores.place >= self.threshold:

@@ -7,10 +7,16 @@ from math import isqrt
 from typing import NamedTuple
 
 from airmark.fixed.confirm import Band
-from airmark.fixed.tables import LOW_BANDS, LOW_HANDICAP, Span
+from airmark.fixed.tables import HALF, LOW_BANDS, LOW_HANDICAP, Rate, Span
 
 LEAST_SKEW = 4096
 """Q20."""
+FREE_LOGARITHM = 2382
+"""Of a variance, as host_handicap counts it: 1.5 times that of random signs."""
+NARROW_LOGARITHM = 313
+"""An 8 kHz input has fewer used bins."""
+MOST_HOST_HANDICAP = 192
+"""Q8."""
 
 
 class Scores(NamedTuple):
@@ -44,11 +50,21 @@ def cube_root(v: int) -> int:
     return root
 
 
-def scores_of_bands(bands: Sequence[Band], span: Span) -> Scores:
+def host_handicap(v: int, rate: Rate) -> int:
+    """What a whole mark's score is lowered by where a host's repetitions agree, Q8. v: V of all bands."""
+    shifts = max(0, v.bit_length() - 9)
+    logarithm = 256 * shifts + (v >> shifts)
+    if rate.hz == 8_000:
+        logarithm += NARROW_LOGARITHM
+    return min(max(0, logarithm - FREE_LOGARITHM), MOST_HOST_HANDICAP)
+
+
+def scores_of_bands(bands: Sequence[Band], span: Span, rate: Rate) -> Scores:
     """The scores of a place: of all bands, of the lower ones, and what comes of them."""
     groups = [bands, bands[:LOW_BANDS]]
     of_all, of_low = (score(*map(sum, zip(*group, strict=True))) for group in groups)
-    return Scores(of_all, of_low, max(of_all, of_low - LOW_HANDICAP) - span.handicap)
+    handicap = span.handicap if span is HALF else host_handicap(sum(band.v for band in bands), rate)
+    return Scores(of_all, of_low, max(of_all, of_low - LOW_HANDICAP) - handicap)
 
 
 def agreement(bands: Sequence[Band]) -> int:

@@ -28,20 +28,24 @@ from airmark.fixed.tables import (
 
 DRIFT_CHAINS = (2, 3)
 """Which chains tell whether a candidate is likely, and a first drift: chain c begins with frame n - 1 + c."""
-MORE_DRIFT_CHAINS = (1, 4)
-"""Of which the upper bands join the others for the drift of a likely one."""
-PLACE_CHAINS = (0, 1, 4, 5)
-"""Which chains tell the place."""
+MORE_CHAINS = (1, 4)
+"""Which join them for a likely one, and tell the place too."""
+TURNED_CHAINS = (0, 5)
+"""Which tell the place, in quarter turns."""
 PLACE_BANDS = 3
-"""The lower ones, which tell it."""
+"""The lower ones, which tell the place."""
 CHAINS = 6
 SEARCH_STEPS = 4
-"""Until a candidate is refused or not."""
-STEPS = 8
+"""Until two chains tell whether a candidate is likely."""
+LAST_SEARCH_STEPS = 8
+"""Until four do."""
+STEPS = 9
 FRAMES = 4
 """That come at most while a place is looked at."""
-LEAST = 2048
-"""Q8, of the energy along the key and the screen's level together."""
+LEAST = 1920
+"""Q8, of two chains' energy along the key and the screen's level together."""
+LAST_LEAST = 2368
+"""Q8, of four chains' energy."""
 MOST_LEVEL = 65_535
 """Of a likely candidate."""
 LOW_DRIFT_HANDICAP = 400
@@ -49,7 +53,7 @@ LOW_DRIFT_HANDICAP = 400
 
 
 class Decision(NamedTuple):
-    """What the first steps make of a candidate."""
+    """What the energy along the key says of a candidate."""
 
     likely: bool
     low: bool
@@ -96,14 +100,27 @@ def curves(chains: list[Ints]) -> Ints:
 
 def decide(e: Ints, level: int, span: Span, rate: Rate) -> Decision:
     """Whether a candidate is likely (SPEC 7.3). e: the curves of DRIFT_CHAINS; level: the screen's, Q8."""
+    low, every = _z_of_groups(e, len(DRIFT_CHAINS), span, rate)
+    z = max(every, low - LOW_HANDICAP)
+    return Decision(z + level >= LEAST, low - LOW_DRIFT_HANDICAP > every, z)
+
+
+def decide_again(e: Ints, span: Span, rate: Rate) -> Decision:
+    """Whether it still is (SPEC 7.4). e: the curves, with those of MORE_CHAINS."""
+    low, every = _z_of_groups(e, len(DRIFT_CHAINS) + len(MORE_CHAINS), span, rate)
+    z = max(every, low - LOW_HANDICAP)
+    return Decision(z >= LAST_LEAST, low - LOW_DRIFT_HANDICAP > every, z)
+
+
+def _z_of_groups(e: Ints, chains: int, span: Span, rate: Rate) -> tuple[int, int]:
+    """z_g (SPEC 7.3) of the lower and of all bands, Q8. e: their curves, of so many chains."""
     n_b = used_bins_of_bands(rate)
     zs = []
-    for group, count in enumerate((BANDS, LOW_BANDS)):
+    for curve, count in ((e[1], LOW_BANDS), (e[0], BANDS)):
         bins = int(n_b[:count].sum())
-        over = int(e[group].max()) - span.repetitions * bins
+        over = int(curve.max()) - chains * span.repetitions // 2 * bins
         zs.append(max(0, over * template_scale(span.repetitions, bins) >> 16))
-    z = max(zs[0], zs[1] - LOW_HANDICAP)
-    return Decision(z + level >= LEAST, zs[1] - LOW_DRIFT_HANDICAP > zs[0], z)
+    return zs[0], zs[1]
 
 
 def find_drift(curve: Ints) -> int:
@@ -113,13 +130,19 @@ def find_drift(curve: Ints) -> int:
     return DRIFT_STEP * (kc - DRIFTS // 2) + _vertex(left, middle, right, DRIFT_STEP // 2, DRIFT_STEP)
 
 
-def more_curves(chains: list[Ints]) -> Ints:
-    """What the upper bands of MORE_DRIFT_CHAINS add to the curves (SPEC 7.4): (2, DRIFTS). chains: their sums."""
-    return curves([np.where(np.arange(BANDS)[:, None] < LOW_BANDS, 0, chain) for chain in chains])
+def chain_energy(chain: Ints, drift: int) -> int:
+    """e of PLACE_BANDS bands of one of MORE_CHAINS (SPEC 7.5). chain: its sums; drift: the first, Q4 ppm."""
+    of_place = np.where(np.arange(BANDS)[:, None] < PLACE_BANDS, chain, 0)
+    return int(curves([of_place])[0, grid_point(drift)])
 
 
-def energy(frames: Ints, signs: Ints, drift: int, rate: Rate) -> int:
-    """e of PLACE_BANDS bands of a chain (SPEC 7.4).
+def grid_point(drift: int) -> int:
+    """k of the drift of a curve next to one (SPEC 7.5). drift: Q4 ppm, within theirs."""
+    return (drift + DRIFT_STEP * (DRIFTS // 2) + DRIFT_STEP // 2) // DRIFT_STEP
+
+
+def turned_energy(frames: Ints, signs: Ints, drift: int, rate: Rate) -> int:
+    """e of PLACE_BANDS bands of one of TURNED_CHAINS (SPEC 7.5).
 
     frames: a frame of each repetition, (R, WORDS); signs: the key's, (R, BANDS); drift: Q4 ppm.
     """
@@ -134,7 +157,7 @@ def energy(frames: Ints, signs: Ints, drift: int, rate: Rate) -> int:
 
 
 def find_place(e: list[int], place: int) -> Place:
-    """Where a candidate is (SPEC 7.4). e: of each of PLACE_CHAINS; place: n."""
+    """Where a candidate is (SPEC 7.5). e: of the chains 0, 1, 4, 5; place: n."""
     # How much more energy four chains in a row have than the four that begin a frame before.
     first, second = e[2] - e[0], e[3] - e[1]
     if first < 0 and first + second <= 0:

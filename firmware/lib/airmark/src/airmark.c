@@ -1,6 +1,8 @@
 /* The detector: its configuration, the stream, and the slots in which the later stages work. SPEC.md, 2 and 6. */
 #include "airmark_internal.h"
 
+enum { BEGUN_AHEAD_Q8 = 64 };
+
 AM_SELDOM airmark_status_t airmark_init(airmark_t *detector, const airmark_config_t *config)
 {
     uint32_t numerator;
@@ -88,13 +90,17 @@ static void drop(airmark_t *detector)
 
 /*
  * The candidate of the highest level, the oldest of several, goes to the front; the others keep their order. One that had
- * been begun and is no longer the first begins anew when its turn comes.
+ * been begun and is no longer the first begins anew when its turn comes, for which another must be clearly higher.
  */
 static void bring_highest_first(airmark_t *detector)
 {
     uint32_t best = 0;
+    uint32_t highest = detector->queue[0].level + (detector->step > 0 ? (uint32_t)BEGUN_AHEAD_Q8 : 0u);
     for (uint32_t i = 1; i < detector->queued; i++) {
-        best = detector->queue[i].level > detector->queue[best].level ? i : best;
+        if (detector->queue[i].level > highest) {
+            best = i;
+            highest = detector->queue[i].level;
+        }
     }
     if (best == 0) {
         return;
@@ -122,7 +128,7 @@ static AM_SELDOM int32_t score_of_place(const airmark_t *detector)
                                           detector->variance[0] + detector->variance[1],
                                           detector->third[0] + detector->third[1]);
     const int32_t score = all > low - AM_LOW_HANDICAP_Q8 ? all : low - AM_LOW_HANDICAP_Q8;
-    const int32_t handicap = detector->queue[0].half != 0 ? AM_HALF_HANDICAP_Q8 : 0;
+    const int32_t handicap = airmark_handicap(detector);
     AM_TAP_CANDIDATE(detector, AM_TAP_STATISTIC, &detector->queue[0]);
     AM_TAP(detector, AM_TAP_STATISTIC, detector->place);
     AM_TAP(detector, AM_TAP_STATISTIC, all);
@@ -140,7 +146,7 @@ static bool work(airmark_t *detector, airmark_detection_t *detection)
         }
         bring_highest_first(detector);
         if (detector->step > 0 ||
-            is_kept(detector, detector->queue[0].frame - 1u, (AM_TEMPLATE_STEPS + 1) / 2)) {
+            is_kept(detector, detector->queue[0].frame - 1u, AM_TEMPLATE_STEPS / 2)) {
             break;
         }
         drop(detector);

@@ -60,7 +60,7 @@ extern "C" {
 #endif
 
 #define AIRMARK_VERSION "0.1.0"
-#define AIRMARK_NUMERIC_VERSION 4
+#define AIRMARK_NUMERIC_VERSION 5
 
 #ifndef AIRMARK_MAX_KEYS
 #define AIRMARK_MAX_KEYS 1
@@ -139,7 +139,7 @@ typedef enum {
 } airmark_status_t;
 
 #define AIRMARK_LEAST_THRESHOLD_Q8 256     /* a score of 1 */
-#define AIRMARK_DEFAULT_THRESHOLD_Q8 1641  /* a score of 6.41: one false alarm a year, one key (reference/README.md) */
+#define AIRMARK_DEFAULT_THRESHOLD_Q8 1632  /* a score of 6.37: one false alarm a year, one key (reference/README.md) */
 
 typedef struct {
     uint32_t rate;             /* of the input, Hz */
@@ -164,7 +164,7 @@ typedef struct {
 typedef struct {
     uint64_t sample;      /* first sample of the mark, at the input's rate and clock, 0 at least; where the stream began in the
                            * midst of the mark it may be some 400 before first_sample */
-    int32_t score_q8;     /* standard normal on unmarked sound, in 1/256 */
+    int32_t score_q8;     /* standard normal on unmarked sound, less a handicap (SPEC.md, 9), in 1/256 */
     int32_t drift_ppm_q4; /* the receiver's clock against the sender's in 1/16 ppm, positive: it runs fast */
     uint8_t key;          /* index in config.keys */
     bool early;           /* told from the mark's first half; sample, score and drift are then the half's */
@@ -231,7 +231,7 @@ typedef struct {
     union {
         struct {
             int32_t curves[2][AIRMARK_DRIFTS];
-            uint32_t energies[4];
+            int32_t energies[6]; /* of chains, by how many frames after n - 1 they begin */
             bool low; /* the curve of the lower bands tells the drift, not that of all */
         } search;
         struct {

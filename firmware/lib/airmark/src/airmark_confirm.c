@@ -68,10 +68,10 @@ static inline uint32_t count_apart(const uint32_t x[WORDS], const uint32_t y[WOR
     return am_ones_of_planes(planes);
 }
 
-/* Whether a turn is too far from the next quarter turn to be taken for it: 28 degrees. */
+/* Whether a turn is too far from the next quarter turn to be taken for it: 31.6 degrees. */
 static inline bool is_turned(uint32_t index)
 {
-    return ((index + 40u) & 127u) > 80u;
+    return ((index + 45u) & 127u) > 90u;
 }
 
 /*

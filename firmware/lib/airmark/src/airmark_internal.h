@@ -45,10 +45,11 @@ enum {
     AM_LOW_BANDS = 2,
     AM_WHOLE = 0,
     AM_HALF = 1,
-    AM_TEMPLATE_STEPS = 8,
-    AM_CONFIRM_STEPS = 26, /* at most, SPEC.md, 8.3 */
+    AM_TEMPLATE_STEPS = 9,
+    AM_CONFIRM_STEPS = 25, /* at most, SPEC.md, 8.3 */
     AM_LOW_HANDICAP_Q8 = 77,
-    AM_HALF_HANDICAP_Q8 = 102
+    AM_HALF_HANDICAP_Q8 = 102,
+    AM_MOST_HOST_HANDICAP_Q8 = 192
 };
 
 /* What the code relies on, beyond C99's exact types, which have bytes of 8 bits and two's complement. */
@@ -584,7 +585,7 @@ static inline uint32_t am_turn_index(uint32_t b, int32_t lag, int32_t drift_ppm_
     return ((uint32_t)(lag * drift_ppm_q4 * (int32_t)airmark_turns[b] + (1 << 19)) >> 20) & 511u;
 }
 
-/* SPEC.md, 7.4: the same to the next quarter turn, 0..3. */
+/* SPEC.md, 7.5: the same to the next quarter turn, 0..3. */
 static inline uint32_t am_quarter(uint32_t b, int32_t lag, int32_t drift_ppm_q4)
 {
     return ((uint32_t)(lag * drift_ppm_q4 * (int32_t)airmark_turns[b] + (1 << 26)) >> 27) & 3u;
@@ -690,8 +691,9 @@ void airmark_screen(airmark_t *detector);
 AM_SELDOM bool airmark_template(airmark_t *detector, uint32_t step);
 bool airmark_confirm(airmark_t *detector, bool begin);
 
-/* statistic: the score of a group of bands, Q8. */
+/* statistic: the score of a group of bands, Q8, and what the confirmed place's own is lowered by. */
 AM_SELDOM int32_t airmark_statistic(int32_t agreement, uint32_t variance, int64_t third);
+AM_SELDOM int32_t airmark_handicap(const airmark_t *detector);
 
 /* peaks: whether a confirmed place is told, and its detection. */
 AM_SELDOM bool airmark_peaks(airmark_t *detector, int32_t score_q8, airmark_detection_t *detection);

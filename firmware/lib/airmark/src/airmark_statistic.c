@@ -1,6 +1,11 @@
 /* Stage statistic: how unlikely an agreement is under a host of that rank. SPEC.md, 9. */
 #include "airmark_internal.h"
 
+enum {
+    FREE_LOGARITHM = 2382, /* of a variance 1.5 times that of random signs */
+    NARROW_LOGARITHM = 313 /* an 8 kHz input has fewer used bins */
+};
+
 uint32_t airmark_divide(uint64_t n, uint32_t d)
 {
     uint32_t rest = (uint32_t)(n >> 32);
@@ -56,4 +61,17 @@ int32_t airmark_statistic(int32_t agreement, uint32_t variance, int64_t third)
     const uint32_t root = airmark_cube_root(y << 21);
     return (int32_t)(airmark_divide((uint64_t)(root - (1u << 19)) * 3072u, skew) +
                      (uint32_t)((uint64_t)skew * 10923u >> 28));
+}
+
+int32_t airmark_handicap(const airmark_t *detector)
+{
+    if (detector->queue[0].half != 0) {
+        return AM_HALF_HANDICAP_Q8;
+    }
+    uint32_t variance = detector->variance[0] + detector->variance[1];
+    uint32_t logarithm = detector->config.rate == 8000u ? NARROW_LOGARITHM : 0u;
+    for (; variance >= 512u; variance >>= 1) {
+        logarithm += 256;
+    }
+    return am_clamp((int32_t)(logarithm + variance) - FREE_LOGARITHM, 0, AM_MOST_HOST_HANDICAP_Q8);
 }

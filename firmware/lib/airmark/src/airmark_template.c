@@ -2,13 +2,17 @@
 #include "airmark_internal.h"
 
 enum {
-    LEAST_Q8 = 2048, /* of the energy along the key and the screen's level together */
+    LEAST_Q8 = 1920, /* of two chains' energy along the key and the screen's level together */
+    LAST_LEAST_Q8 = 2368, /* of four chains' */
     LOW_DRIFT_HANDICAP_Q8 = 400,
     SEARCH_STEPS = 4, /* until a candidate is refused or not */
     PLACE_BANDS = 3,
+    LAST_CHAIN = 5,
+    LAST_STEP = AM_TEMPLATE_STEPS - 1,
     MAX_GROUPS = 8, /* of four repetitions, in a whole mark */
     ZERO_DRIFT = AIRMARK_DRIFTS / 2,
-    DRIFT_STEP_Q4 = 400
+    DRIFT_STEP_Q4 = 400,
+    NEXT_DRIFT = ZERO_DRIFT * DRIFT_STEP_Q4 + DRIFT_STEP_Q4 / 2
 };
 
 /* Sums of a part: A of SPEC.md, 7.1, for all q; the energy itself has no imaginary part. */
@@ -211,10 +215,11 @@ static uint32_t energy_of_words(const uint32_t (*words)[4], uint32_t w, uint32_t
     return (uint32_t)energy;
 }
 
-/* 7.4: the energy of a part at one drift, in quarter turns. frame, column: as in chain_sums. */
+/* 7.5: the energy of a part at one drift, in quarter turns. frame, column: as in chain_sums. */
 static AM_OFTEN uint32_t chain_energy(const airmark_t *detector, uint32_t frame, uint32_t b, uint32_t column,
-                                      uint32_t repetitions, int32_t drift_ppm_q4)
+                                      uint32_t repetitions)
 {
+    const int32_t drift = detector->drift_ppm_q4;
     const uint32_t *const lanes = am_lanes(detector, b);
     uint32_t words[AIRMARK_REPETITIONS][4];
     uint32_t slot = am_slot(detector, frame);
@@ -224,7 +229,7 @@ static AM_OFTEN uint32_t chain_energy(const airmark_t *detector, uint32_t frame,
         slot += AM_BLOCK_FRAMES;
         slot -= slot >= AIRMARK_RING ? AIRMARK_RING : 0u;
         /* Times the sign and j^quarter: j turns (real, imaginary) to (-imaginary, real). */
-        const uint32_t quarter = am_quarter(b, (int32_t)r, drift_ppm_q4);
+        const uint32_t quarter = am_quarter(b, (int32_t)r, drift);
         const uint32_t sign = (0u - (column >> 31)) ^ (0u - (quarter >> 1));
         column <<= 1;
         if ((quarter & 1u) == 0) {
@@ -265,7 +270,7 @@ static AM_SELDOM uint32_t highest_of(const int32_t *curve)
     return best;
 }
 
-/* 7.3: the drift of the curve that tells it. */
+/* 7.3 and 7.4: the drift of the curve that tells it. */
 static AM_SELDOM void find_drift(airmark_t *detector)
 {
     const int32_t *const curve = detector->scratch.search.curves[detector->scratch.search.low ? 0 : 1];
@@ -275,100 +280,120 @@ static AM_SELDOM void find_drift(airmark_t *detector)
                                        peak_between(curve[k - 1u], curve[k], curve[k + 1u], DRIFT_STEP_Q4));
 }
 
-/* 7.3: whether the candidate is likely, its rank from now on, and which curve tells its drift. */
-static AM_SELDOM bool decide(airmark_t *detector)
+/* z of a group, SPEC.md, 7.3 and 7.4; last: of four chains, else of two. */
+static AM_SELDOM int32_t z_of_group(const airmark_t *detector, uint32_t group, uint32_t last)
 {
-    /* SPEC.md's M and C: by used bins (16 kHz, 8 kHz), span, group (low, all). */
-    static const uint16_t mean[2][2][2] = {{{3680, 7392}, {1840, 3696}}, {{3168, 3168}, {1584, 1584}}};
+    /* Bins of the chains, by last, used bins (16 kHz, 8 kHz), group (low, all); SPEC.md's C, by used bins, span, group. */
+    static const uint16_t bins[2][2][2] = {{{230, 462}, {198, 198}}, {{460, 924}, {396, 396}}};
     static const uint32_t scale[2][2][2] = {{{70247, 49565}, {142817, 100768}}, {{75711, 75711}, {153926, 153926}}};
     const uint32_t narrow = detector->config.rate == 8000u ? 1u : 0u;
     const uint32_t half = detector->queue[0].half;
-    int32_t z[2];
-    for (uint32_t group = 0; group < 2; group++) {
-        const int32_t *const curve = detector->scratch.search.curves[group];
-        const int32_t over = curve[highest_of(curve)] - mean[narrow][half][group];
-        z[group] = over <= 0 ? 0 : (int32_t)((uint64_t)(uint32_t)over * scale[narrow][half][group] >> 16);
-    }
-    detector->scratch.search.low = z[0] - LOW_DRIFT_HANDICAP_Q8 > z[1];
-    z[0] -= AM_LOW_HANDICAP_Q8;
-    const int32_t highest = z[0] > z[1] ? z[0] : z[1];
+    const int32_t *const curve = detector->scratch.search.curves[group];
+    const int32_t over = curve[highest_of(curve)] - (int32_t)((uint32_t)bins[last][narrow][group] << (4u - half));
+    return over <= 0 ? 0 : (int32_t)((uint64_t)(uint32_t)over * scale[narrow][half][group] >> 16);
+}
+
+/* The higher of both groups' z; and which of their curves tells the drift. */
+static AM_SELDOM int32_t find_z(airmark_t *detector, uint32_t last)
+{
+    const int32_t low = z_of_group(detector, 0, last);
+    const int32_t all = z_of_group(detector, 1, last);
+    detector->scratch.search.low = low - LOW_DRIFT_HANDICAP_Q8 > all;
+    return low - AM_LOW_HANDICAP_Q8 > all ? low - AM_LOW_HANDICAP_Q8 : all;
+}
+
+/* 7.3 and 7.4: whether the candidate is likely, and then its rank and its drift from now on; last: by four chains. */
+static AM_SELDOM bool decide(airmark_t *detector, uint32_t last)
+{
+    const int32_t z = find_z(detector, last);
+    const int32_t level = detector->queue[0].level;
+    const bool likely = last != 0 ? z >= LAST_LEAST_Q8 : z + level >= LEAST_Q8;
     AM_TAP_CANDIDATE(detector, AM_TAP_DRIFT, &detector->queue[0]);
     AM_TAP_EACH(detector, AM_TAP_DRIFT, detector->scratch.search.curves[1], AIRMARK_DRIFTS, 1);
     AM_TAP_EACH(detector, AM_TAP_DRIFT, detector->scratch.search.curves[0], AIRMARK_DRIFTS, 1);
-    AM_TAP(detector, AM_TAP_DRIFT, highest);
-    const int32_t level = detector->queue[0].level;
-    if (highest + level < LEAST_Q8) {
-        return false;
+    AM_TAP(detector, AM_TAP_DRIFT, z);
+    if (likely) {
+        find_drift(detector);
+        /* So that others come first only if they are likelier. */
+        detector->queue[0].level = (uint16_t)am_clamp(z, level, 65535);
     }
-    /* So that others come first only if they are likelier. */
-    detector->queue[0].level = (uint16_t)am_clamp(highest, level, 65535);
-    return true;
+    AM_TAP(detector, AM_TAP_DRIFT, likely ? 1 : 0);
+    AM_TAP(detector, AM_TAP_DRIFT, likely ? detector->drift_ppm_q4 : 0);
+    return likely;
 }
 
-/* 7.4: the place, from the energies of the chains. */
+/* 7.5: the place, from the energies of the chains. */
 static AM_SELDOM void find_place(airmark_t *detector)
 {
-    const uint32_t *const energies = detector->scratch.search.energies;
+    const int32_t *const energies = detector->scratch.search.energies;
     /* How much more energy four chains in a row have than the four that begin a frame before. */
-    const int32_t first = (int32_t)energies[2] - (int32_t)energies[0];
-    const int32_t second = (int32_t)energies[3] - (int32_t)energies[1];
+    const int32_t first = energies[4] - energies[0];
+    const int32_t second = energies[LAST_CHAIN] - energies[1];
     const uint32_t i = first < 0 && first + second <= 0 ? 0u : second > 0 ? 2u : 1u;
     detector->offset = (int16_t)(i == 1u ? am_clamp(peak_between(-first, 0, second, 256), -128, 128) : 0);
     detector->place = detector->queue[0].frame - 1u + i;
     AM_TAP_CANDIDATE(detector, AM_TAP_PLACE, &detector->queue[0]);
-    AM_TAP_EACH(detector, AM_TAP_PLACE, detector->scratch.search.curves[1], AIRMARK_DRIFTS, 1);
-    AM_TAP(detector, AM_TAP_PLACE, detector->drift_ppm_q4);
-    AM_TAP_EACH(detector, AM_TAP_PLACE, energies, 4, 1);
+    AM_TAP_EACH(detector, AM_TAP_PLACE, energies, 2, 1);
+    AM_TAP_EACH(detector, AM_TAP_PLACE, energies + 4, 2, 1);
     AM_TAP(detector, AM_TAP_PLACE, detector->place);
     AM_TAP(detector, AM_TAP_PLACE, detector->offset);
 }
 
-/* 7.2: a band of a chain, whose first frame is `frame`, into the curves. */
-static AM_OFTEN void search_band(airmark_t *detector, uint32_t frame, uint32_t b)
+/* 7.2: a band of a chain, as in chain_sums, into the curves. */
+static AM_OFTEN void search_band(airmark_t *detector, uint32_t frame, uint32_t b, uint32_t column, uint32_t groups)
 {
-    const airmark_place_t *const candidate = &detector->queue[0];
-    const uint32_t groups = candidate->half != 0 ? MAX_GROUPS / 2 : MAX_GROUPS;
     sums_t sums;
-    chain_sums(detector, frame, b, detector->config.keys[candidate->key].columns[b], groups, &sums);
+    chain_sums(detector, frame, b, column, groups, &sums);
     add_curves(detector, b, groups, &sums);
+}
+
+/*
+ * A part: a chain, by 16 times how many frames it begins after n - 1, and a band. The first and the last chain tell the place
+ * alone, by their energy in quarter turns, 7.5; the others are added to the curves, 7.2, and their energy is what the drift's
+ * next grid point gains (of the two that tell a first drift it is not used).
+ */
+static AM_SELDOM void add_part(airmark_t *detector, uint32_t part)
+{
+    const uint32_t chain = part >> 4;
+    const uint32_t b = part & 15u;
+    const airmark_place_t *const candidate = &detector->queue[0];
+    const uint32_t column = detector->config.keys[candidate->key].columns[b];
+    const uint32_t frame = candidate->frame - 1u + chain;
+    const uint32_t groups = candidate->half != 0 ? MAX_GROUPS / 2 : MAX_GROUPS;
+    int32_t *const energy = &detector->scratch.search.energies[chain];
+    if (chain == 0 || chain == LAST_CHAIN) {
+        *energy += (int32_t)chain_energy(detector, frame, b, column, 4u * groups);
+        return;
+    }
+    const int32_t *const point =
+        &detector->scratch.search.curves[1][(uint32_t)(detector->drift_ppm_q4 + NEXT_DRIFT) / DRIFT_STEP_Q4];
+    const int32_t before = *point;
+    search_band(detector, frame, b, column, groups);
+    if (b < PLACE_BANDS) {
+        *energy += *point - before;
+    }
 }
 
 bool airmark_template(airmark_t *detector, uint32_t step)
 {
-    const airmark_place_t *const candidate = &detector->queue[0];
-    const uint32_t repetitions = candidate->half != 0 ? AIRMARK_REPETITIONS / 2 : AIRMARK_REPETITIONS;
+    /* Those that a step looks at, but the last, which tells the place. */
+    static const uint8_t parts[LAST_STEP][2] = {{0x20, 0x21}, {0x22, 0x23}, {0x30, 0x31}, {0x32, 0x33},
+                                                {0x10, 0x11}, {0x40, 0x41}, {0x12, 0x42}, {0x13, 0x43}};
     if (step == 0) {
         memset(&detector->scratch.search, 0, sizeof detector->scratch.search);
     }
-    if (step < SEARCH_STEPS) {
-        /* Two bands of one of the chains in the blocks' middle, of the frames n + 1 and n + 2. */
-        const uint32_t frame = candidate->frame + 1u + step / 2u;
-        const uint32_t first = 2u * (step & 1u);
-        search_band(detector, frame, first);
-        search_band(detector, frame, first + 1u);
-        if (step + 1u < SEARCH_STEPS) {
-            return true;
+    if (step == LAST_STEP) {
+        for (uint32_t b = 0; b < PLACE_BANDS; b++) {
+            add_part(detector, b);
+            add_part(detector, 16u * LAST_CHAIN + b);
         }
-        const bool likely = decide(detector);
-        if (likely) {
-            find_drift(detector);
-        }
-        AM_TAP(detector, AM_TAP_DRIFT, likely ? 1 : 0);
-        AM_TAP(detector, AM_TAP_DRIFT, likely ? detector->drift_ppm_q4 : 0);
-        return likely;
-    }
-    /* One of the chains of the frames n - 1, n, n + 3 and n + 4 for the place; and for the drift a band of n or n + 3. */
-    const uint32_t i = step - SEARCH_STEPS;
-    const uint32_t frame = candidate->frame - 1u + i + (i < 2u ? 0u : 2u);
-    for (uint32_t b = 0; b < PLACE_BANDS; b++) {
-        detector->scratch.search.energies[i] +=
-            chain_energy(detector, frame, b, detector->config.keys[candidate->key].columns[b], repetitions,
-                         detector->drift_ppm_q4);
-    }
-    search_band(detector, candidate->frame + (i < 2u ? 0u : 3u), AM_LOW_BANDS + (i & 1u));
-    if (step + 1u == AM_TEMPLATE_STEPS) {
-        find_drift(detector);
         find_place(detector);
+        return true;
     }
-    return true;
+    add_part(detector, parts[step][0]);
+    add_part(detector, parts[step][1]);
+    if (step + 1u == SEARCH_STEPS) {
+        return decide(detector, 0);
+    }
+    return step + 1u < LAST_STEP || decide(detector, 1);
 }

@@ -594,7 +594,7 @@ def test_keys_of_two_profiles():
 
 
 @pytest.mark.parametrize("engine", ["float", "c"])
-@given(st.floats(1e-7, 100), st.floats(1.01, 10), st.integers(1, 1000), st.floats(-1, 12))
+@given(st.floats(1e-7, 30), st.floats(1.01, 10), st.integers(1, 1000), st.floats(-1, 12))
 def test_thresholds_are_monotone(engine: str, per_day: float, factor: float, count: int, score: float):
     threshold = thresholds.threshold(per_day, count, engine)
     assert thresholds.threshold(per_day / factor, count, engine) > threshold
@@ -625,15 +625,17 @@ def test_thresholds_of_one_key():
 def test_integer_engines_expect_what_was_heard():
     """LET_THROUGH_C against the counts that it was fitted to, in 423.28 days."""
     days = 423.28
-    counts = {4.5: 11_039, 4.75: 4444, 5.0: 1606, 5.25: 544, 5.5: 167, 5.75: 41, 6.0: 13, 6.25: 4}
+    counts = {4.5: 3900, 4.75: 1849, 5.0: 754, 5.25: 300, 5.5: 100, 5.75: 30, 6.0: 4, 6.25: 3}
     for score, heard in counts.items():
         low, high = poisson.interval(0.99, days * thresholds.per_day(score, engine="c"))
         assert low <= heard <= high, score
-    # Further down, where it was not fitted, it expects 5 % more than were heard.
-    for score, heard in {4.0: 49_162, 4.25: 24_566}.items():
-        assert 0.94 < heard / (days * thresholds.per_day(score, engine="c")) < 1, score
-    assert thresholds.threshold(2e4 / 200, engine="c") > thresholds.LEAST_C
-    with pytest.raises(AirmarkError, match=r"200 false alarms a day: engine c was counted up to 122 a day with 1 key"):
+    # Further down, where it was not fitted, more were heard than it expects, by 2 and 9 %.
+    for score, heard in {4.0: 14_098, 4.25: 7675}.items():
+        assert 1 < heard / (days * thresholds.per_day(score, engine="c")) < 1.1, score
+    assert thresholds.threshold(5e3 / 200, engine="c") > thresholds.LEAST_C
+    with pytest.raises(
+        AirmarkError, match=r"200 false alarms a day: engine c was counted up to 30\.6 a day with 1 key"
+    ):
         thresholds.threshold(200, engine="c")
 
 

@@ -34,7 +34,7 @@ WAITING = 4
 """Words that may wait."""
 SILENCE = FLUSH_FRAMES * 256
 """Samples of it that follow the sound."""
-THRESHOLD = 1359
+THRESHOLD = 1322
 """One false alarm a day."""
 MARKED = (3.2, 3.8), (6.9, 7.6)
 """Words of a broadcast, seconds, each with a mark placed for it."""

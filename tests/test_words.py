@@ -119,7 +119,7 @@ def test_python_marks_before_the_word_and_a_headset_suppresses_it():
     marked = embed(host, rate, key, words=[word], strength=-10, judge=False)
     assert [mark.sample for mark in marked.marks] == [round(place_for_word(*word) * rate)]
     pcm = np.rint(np.clip(marked.samples[:, 0], -1, 0.9999) * 32_768).astype(np.int16)
-    detector = FixedDetector([key_columns(key)], rate, early=False, threshold_q8=1_641)
+    detector = FixedDetector([key_columns(key)], rate, early=False, threshold_q8=1_632)
     one = Gate(GateConfig(rate, round(0.35 * rate)))
     for told in detector.push(pcm):
         one.mark(Told(*told[:5]), told.at)
@@ -139,7 +139,7 @@ def test_first_halves_are_told_when_words_reckons_with_them():
         host, rate = recording.samples[: round((at + 2.5) * recording.rate)], recording.rate
         marked = embed(host, rate, key, at=[at], strength=-10, judge=False)
         pcm = np.rint(np.clip(marked.samples[:, 0], -1, 0.9999) * 32_768).astype(np.int16)
-        detector = FixedDetector([key_columns(key)], rate, early=True, threshold_q8=1_641)
+        detector = FixedDetector([key_columns(key)], rate, early=True, threshold_q8=1_632)
         (first,) = detector.push(pcm)
         assert first.early
         after.append((first.at - first.sample) / rate - MARK_S / 2)

@@ -12,7 +12,7 @@
  *
  * Output, lines of a word and fields; numbers are samples:
  *
- *     headset airmark=0.1.0 rate=16000 keys=1 threshold=5.309 wait=8000
+ *     headset airmark=0.1.0 rate=16000 keys=1 threshold=5.164 wait=8000
  *     mark sample=32741 key=0 early=1 heard=53419       heard: what had been heard then, and so with answers
  *     word start=48000 end=57600 reported=57600
  *     suppress start=48000 mark=32741 heard=57600       the answer for that word; or
@@ -49,13 +49,13 @@
 #define KEYS (sizeof airmark_keys / sizeof airmark_keys[0])
 #ifndef HEADSET_THRESHOLD_Q8
 #define HEADSET_THRESHOLD_Q8 \
-    (KEYS <= 1    ? 1359 \
-     : KEYS <= 2  ? 1397 \
-     : KEYS <= 4  ? 1433 \
-     : KEYS <= 8  ? 1468 \
-     : KEYS <= 16 ? 1501 \
-     : KEYS <= 64 ? 1565 \
-                  : 1626)
+    (KEYS <= 1    ? 1322 \
+     : KEYS <= 2  ? 1366 \
+     : KEYS <= 4  ? 1407 \
+     : KEYS <= 8  ? 1446 \
+     : KEYS <= 16 ? 1483 \
+     : KEYS <= 64 ? 1552 \
+                  : 1616)
 #endif
 #define AWAKE (2u * RATE)
 #define WAITING 4u           /* words that may wait for their answer; of more the oldest wakes */

@@ -18,8 +18,8 @@ ANSWER_S = 0.3
 MARK_S = gate.MARK / 16_000
 TAIL_S = max(gate.latest(rate) / rate for rate in gate.RATES) - MARK_S
 """After its end a mark is told, at the latest, whatever waits in the detector's queue."""
-EARLY_STEPS = 15
-"""Of the detector for a first half, at most: 8 of the template and 7 of confirm (SPEC.md)."""
+EARLY_STEPS = 16
+"""Of the detector for a first half, at most: 9 of the template and 7 of confirm (SPEC.md)."""
 EARLY_TAIL_S = (gate.HOP * (1 + (EARLY_STEPS - 1) // 2) + gate.FRAME + gate.LAST_SLOT) / 16_000
 """After its first half's end a mark is told by a detector that decides early, where nothing else waits in its queue.
 

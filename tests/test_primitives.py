@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from airmark.fixed import frames, statistic
-from airmark.fixed.tables import HALF, quarter, rate_of, reversed_digits, turn
+from airmark.fixed.tables import HALF, WHOLE, quarter, rate_of, reversed_digits, turn
 from tapped_build import BUILDS, tapped
 
 LONG = bool(os.environ.get("AIRMARK_LONG"))
@@ -224,14 +224,14 @@ def test_statistic():
 
 
 def test_handicap():
-    """The model's, of every variance up to where it is at its most, and of larger ones."""
+    """The model's, of variances up to where it is at its most (all of them with AIRMARK_LONG), and of larger ones."""
     most = 4 * 496 * 116**2
     for hz in (8_000, 16_000):
         for v in (*range(0, 2**18, 1 if LONG else 13), *(2**k + d for k in range(7, 25) for d in (-1, 0, 1)), most):
             low = v // 3
-            assert lib().p_handicap(low, v - low, 0, hz) == statistic.host_handicap(v, rate_of(hz)), v
-            assert lib().p_handicap(low, v - low, 1, hz) == HALF.handicap
-    assert statistic.host_handicap(2**18, rate_of(16_000)) == statistic.MOST_HOST_HANDICAP
+            for half, span in enumerate((WHOLE, HALF)):
+                assert lib().p_handicap(low, v - low, half, hz) == statistic.handicap(v, span, rate_of(hz)), v
+    assert statistic.handicap(2**18, WHOLE, rate_of(16_000)) == statistic.MOST_HOST_HANDICAP
 
 
 def test_turns_and_quarters():

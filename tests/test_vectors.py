@@ -218,7 +218,7 @@ def test_cases_are_what_they_say(monkeypatch: pytest.MonkeyPatch):
         assert len([r for r in again if r[39]]) == len(records(name, "place", 10))
     ((*_, of_all, of_low, score),) = records("low-bands", "statistic", 8)
     of_groups = [r[7] for r in records("low-bands", "confirm", 11) if r[5] % 2]
-    assert score == of_low - 77 - statistic.host_handicap(sum(of_groups), rate_of(16_000)) > 1000
+    assert score == of_low - 77 - statistic.handicap(sum(of_groups), WHOLE, rate_of(16_000)) > 1000
     assert of_low - 77 > of_all
     whole = [r for name in NAMES for r in records(name, "statistic", 8) if not r[2]]
     handicaps = {max(of_all, of_low - 77) - score for *_, of_all, of_low, score in whole}
@@ -352,6 +352,18 @@ def place_where_alike(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(template, "find_place", later)
 
 
+def first_drift_turns(patch: pytest.MonkeyPatch) -> None:
+    first: list[int] = []
+    of_curves, turned = template.chain_energy, template.turned_energy
+
+    def at_first(chain: Any, drift: int) -> int:
+        first.append(drift)
+        return of_curves(chain, drift)
+
+    patch.setattr(template, "chain_energy", at_first)
+    patch.setattr(template, "turned_energy", lambda frames, signs, drift, rate: turned(frames, signs, first[-1], rate))
+
+
 def last_highest_drift(patch: pytest.MonkeyPatch) -> None:
     find = template.find_drift
     patch.setattr(template, "find_drift", lambda curve: -find(curve[::-1]))
@@ -387,6 +399,9 @@ CHANGES: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
     "the low curve tells when it is 77 ahead": ("too-old-at-once", constant(template, "LOW_DRIFT_HANDICAP", 77)),
     "half a span apart is new": ("half-a-span-apart", new_at_half_a_span),
     "a whole 64 frames away is told": ("half-far", constant(peaks_stage, "NEAR_HALF", 63)),
+    "four chains need the least less": ("unlikely-at-the-end", constant(template, "LAST_LEAST", 2367)),
+    "four chains need the least more": ("likely-to-the-end", constant(template, "LAST_LEAST", 2369)),
+    "the first drift turns the outer chains": ("eight-keys", first_drift_turns),
     "of two pairs alike the second": ("places-alike", place_where_alike),
     "T without its sign": ("no-skew", size_of_t),
     "skew a little lower": ("no-skew", constant(statistic, "LEAST_SKEW", 4095)),

@@ -140,12 +140,12 @@ void tap_put(airmark_t *detector, uint8_t at, uint32_t n, uint8_t key, bool half
     detector->queue[at] = place;
 }
 
-void tap_end_confirm(airmark_t *detector, int32_t agreement, uint32_t variance)
+void tap_end_confirm(airmark_t *detector, int32_t low, int32_t high, uint32_t variance)
 {
     detector->step = AM_TEMPLATE_STEPS + 1;
     detector->pair_band = detector->config.rate == 8000u ? (uint8_t)AM_LOW_BANDS : (uint8_t)AIRMARK_BANDS;
     for (uint32_t group = 0; group < 2; group++) {
-        detector->agreement[group] = agreement;
+        detector->agreement[group] = group == 0 ? low : high;
         detector->variance[group] = variance;
         detector->third[group] = 0;
     }

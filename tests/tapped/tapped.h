@@ -34,8 +34,8 @@ void tap_queue(airmark_t *detector, uint8_t queued, uint32_t n, bool half, uint1
 /* Another candidate in place of one of them. */
 void tap_put(airmark_t *detector, uint8_t at, uint32_t n, uint8_t key, bool half);
 
-/* Confirm of the first one has but its score to tell, of all bands alike with that Q, V and no T. */
-void tap_end_confirm(airmark_t *detector, int32_t agreement, uint32_t variance);
+/* Confirm of the first one has but its score to tell, of lower and upper bands with that Q each, that V each and no T. */
+void tap_end_confirm(airmark_t *detector, int32_t low, int32_t high, uint32_t variance);
 
 /* The level after the newest frame, as high as can be, will be a peak; and so many candidates were dropped so far. */
 void tap_crowd(airmark_t *detector, uint16_t dropped);

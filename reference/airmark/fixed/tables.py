@@ -48,8 +48,6 @@ class Span(NamedTuple):
     repetitions: int
     least_level: int
     """Q8, of a candidate."""
-    handicap: int
-    """Q8, taken off the score."""
 
     @property
     def length(self) -> int:
@@ -57,8 +55,8 @@ class Span(NamedTuple):
         return BLOCK * self.repetitions
 
 
-WHOLE = Span("whole", 32, least_level=576, handicap=0)
-HALF = Span("half", 16, least_level=768, handicap=102)
+WHOLE = Span("whole", 32, least_level=576)
+HALF = Span("half", 16, least_level=768)
 
 
 class Rate(NamedTuple):
@@ -188,7 +186,7 @@ def turn(band: int | Ints, lag: int | Ints, drift: int | Ints) -> Any:
 
 
 def quarter(band: int | Ints, lag: int | Ints, drift: int) -> Any:
-    """The same in whole quarter turns (SPEC 7.4)."""
+    """The same in whole quarter turns (SPEC 7.5)."""
     return (lag * drift * slopes()[band] + 2**26 >> 27) % 4
 
 

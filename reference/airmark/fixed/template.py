@@ -137,7 +137,7 @@ def chain_energy(chain: Ints, drift: int) -> int:
 
 
 def grid_point(drift: int) -> int:
-    """k of the drift of a curve next to one (SPEC 7.5). drift: Q4 ppm, within theirs."""
+    """k of the drift of a curve nearest to one (SPEC 7.5). drift: Q4 ppm, within theirs."""
     return (drift + DRIFT_STEP * (DRIFTS // 2) + DRIFT_STEP // 2) // DRIFT_STEP
 
 

@@ -89,8 +89,8 @@ static void drop(airmark_t *detector)
 }
 
 /*
- * The candidate of the highest level, the oldest of several, goes to the front; the others keep their order. One that had
- * been begun and is no longer the first begins anew when its turn comes, for which another must be clearly higher.
+ * The candidate of the highest level, the oldest of several, goes to the front; the others keep their order. One that was begun
+ * gives way only to one that is clearly higher, and then begins anew when its turn comes.
  */
 static void bring_highest_first(airmark_t *detector)
 {
@@ -120,7 +120,7 @@ static bool is_kept(const airmark_t *detector, uint32_t oldest, uint32_t more)
     return detector->frames - 1u + more - oldest < AIRMARK_RING;
 }
 
-/* SPEC.md, 8.3, last step: the score of the confirmed place. */
+/* SPEC.md, 9: the score of the confirmed place. */
 static AM_SELDOM int32_t score_of_place(const airmark_t *detector)
 {
     const int32_t low = airmark_statistic(detector->agreement[0], detector->variance[0], detector->third[0]);

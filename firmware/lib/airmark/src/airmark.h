@@ -221,7 +221,7 @@ typedef struct {
     uint16_t power[4][2][2]; /* by phase, whole or half, lower or upper bands */
     uint16_t level;          /* highest level of all keys at the newest frame */
 
-    /* candidates */
+    /* candidates; from here to the end a reset makes all zero, what lies before it each stage resets */
     airmark_place_t queue[AIRMARK_QUEUE];
     uint8_t queued;
     uint8_t step; /* of the work on the first in the queue; 0: not begun */

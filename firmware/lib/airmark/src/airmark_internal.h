@@ -47,9 +47,7 @@ enum {
     AM_HALF = 1,
     AM_TEMPLATE_STEPS = 9,
     AM_CONFIRM_STEPS = 25, /* at most, SPEC.md, 8.3 */
-    AM_LOW_HANDICAP_Q8 = 77,
-    AM_HALF_HANDICAP_Q8 = 102,
-    AM_MOST_HOST_HANDICAP_Q8 = 192
+    AM_LOW_HANDICAP_Q8 = 77
 };
 
 /* What the code relies on, beyond C99's exact types, which have bytes of 8 bits and two's complement. */
@@ -691,7 +689,7 @@ void airmark_screen(airmark_t *detector);
 AM_SELDOM bool airmark_template(airmark_t *detector, uint32_t step);
 bool airmark_confirm(airmark_t *detector, bool begin);
 
-/* statistic: the score of a group of bands, Q8, and what the confirmed place's own is lowered by. */
+/* statistic: the score of a group of bands, and the handicap, by which that of the confirmed place is lowered, Q8. */
 AM_SELDOM int32_t airmark_statistic(int32_t agreement, uint32_t variance, int64_t third);
 AM_SELDOM int32_t airmark_handicap(const airmark_t *detector);
 

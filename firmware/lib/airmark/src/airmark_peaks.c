@@ -29,7 +29,8 @@ bool airmark_peaks(airmark_t *detector, int32_t score_q8, airmark_detection_t *d
         return false;
     }
     airmark_key_state_t *const state = &detector->key_state[candidate->key];
-    const int32_t agreement = detector->agreement[0] + detector->agreement[1];
+    const int32_t sum = detector->agreement[0] + detector->agreement[1];
+    const int32_t agreement = sum < 1 ? 1 : sum; /* 0: nothing told yet */
     const uint32_t near = span == AM_WHOLE ? AM_WHOLE_FRAMES / 2 : AM_HALF_FRAMES / 2;
     if (state->told_agreement[span] != 0 && am_distance(detector->place, state->told_frame[span]) <= near &&
         agreement <= state->told_agreement[span]) {

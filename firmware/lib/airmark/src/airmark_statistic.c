@@ -2,7 +2,9 @@
 #include "airmark_internal.h"
 
 enum {
-    FREE_LOGARITHM = 2382, /* of a variance 1.5 times that of random signs */
+    HALF_HANDICAP_Q8 = 102,
+    MOST_HOST_HANDICAP_Q8 = 192,
+    FREE_LOGARITHM = 2382, /* of a variance 1.5 times that of random signs (1.45 at 8 kHz) */
     NARROW_LOGARITHM = 313 /* an 8 kHz input has fewer used bins */
 };
 
@@ -66,12 +68,12 @@ int32_t airmark_statistic(int32_t agreement, uint32_t variance, int64_t third)
 int32_t airmark_handicap(const airmark_t *detector)
 {
     if (detector->queue[0].half != 0) {
-        return AM_HALF_HANDICAP_Q8;
+        return HALF_HANDICAP_Q8;
     }
     uint32_t variance = detector->variance[0] + detector->variance[1];
-    uint32_t logarithm = detector->config.rate == 8000u ? NARROW_LOGARITHM : 0u;
+    uint32_t logarithm = detector->config.rate == 8000u ? (uint32_t)NARROW_LOGARITHM : 0u;
     for (; variance >= 512u; variance >>= 1) {
         logarithm += 256;
     }
-    return am_clamp((int32_t)(logarithm + variance) - FREE_LOGARITHM, 0, AM_MOST_HOST_HANDICAP_Q8);
+    return am_clamp((int32_t)(logarithm + variance) - FREE_LOGARITHM, 0, MOST_HOST_HANDICAP_Q8);
 }

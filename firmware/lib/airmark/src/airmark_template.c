@@ -5,14 +5,13 @@ enum {
     LEAST_Q8 = 1920, /* of two chains' energy along the key and the screen's level together */
     LAST_LEAST_Q8 = 2368, /* of four chains' */
     LOW_DRIFT_HANDICAP_Q8 = 400,
-    SEARCH_STEPS = 4, /* until a candidate is refused or not */
+    SEARCH_STEPS = 4,      /* until two chains tell whether a candidate is likely */
+    LAST_SEARCH_STEPS = 8, /* until four do */
     PLACE_BANDS = 3,
     LAST_CHAIN = 5,
-    LAST_STEP = AM_TEMPLATE_STEPS - 1,
     MAX_GROUPS = 8, /* of four repetitions, in a whole mark */
     ZERO_DRIFT = AIRMARK_DRIFTS / 2,
-    DRIFT_STEP_Q4 = 400,
-    NEXT_DRIFT = ZERO_DRIFT * DRIFT_STEP_Q4 + DRIFT_STEP_Q4 / 2
+    DRIFT_STEP_Q4 = 400
 };
 
 /* Sums of a part: A of SPEC.md, 7.1, for all q; the energy itself has no imaginary part. */
@@ -216,7 +215,7 @@ static uint32_t energy_of_words(const uint32_t (*words)[4], uint32_t w, uint32_t
 }
 
 /* 7.5: the energy of a part at one drift, in quarter turns. frame, column: as in chain_sums. */
-static AM_OFTEN uint32_t chain_energy(const airmark_t *detector, uint32_t frame, uint32_t b, uint32_t column,
+static AM_OFTEN uint32_t turned_energy(const airmark_t *detector, uint32_t frame, uint32_t b, uint32_t column,
                                       uint32_t repetitions)
 {
     const int32_t drift = detector->drift_ppm_q4;
@@ -347,10 +346,16 @@ static AM_OFTEN void search_band(airmark_t *detector, uint32_t frame, uint32_t b
     add_curves(detector, b, groups, &sums);
 }
 
+/* 7.5: which drift of a curve is nearest to one within theirs. */
+static inline uint32_t grid_point(int32_t drift_ppm_q4)
+{
+    return (uint32_t)(drift_ppm_q4 + ZERO_DRIFT * DRIFT_STEP_Q4 + DRIFT_STEP_Q4 / 2) / DRIFT_STEP_Q4;
+}
+
 /*
- * A part: a chain, by 16 times how many frames it begins after n - 1, and a band. The first and the last chain tell the place
- * alone, by their energy in quarter turns, 7.5; the others are added to the curves, 7.2, and their energy is what the drift's
- * next grid point gains (of the two that tell a first drift it is not used).
+ * A part: a chain, by 16 times how many frames it begins after n - 1, and a band. Of the first and the last chain only the energy
+ * in quarter turns is taken, 7.5. The others are added to the curves, 7.2, and their energy is what the grid point of the first
+ * drift gains; while that is not known (a former candidate's is there, within the grid too) it is of no use.
  */
 static AM_SELDOM void add_part(airmark_t *detector, uint32_t part)
 {
@@ -362,11 +367,10 @@ static AM_SELDOM void add_part(airmark_t *detector, uint32_t part)
     const uint32_t groups = candidate->half != 0 ? MAX_GROUPS / 2 : MAX_GROUPS;
     int32_t *const energy = &detector->scratch.search.energies[chain];
     if (chain == 0 || chain == LAST_CHAIN) {
-        *energy += (int32_t)chain_energy(detector, frame, b, column, 4u * groups);
+        *energy += (int32_t)turned_energy(detector, frame, b, column, 4u * groups);
         return;
     }
-    const int32_t *const point =
-        &detector->scratch.search.curves[1][(uint32_t)(detector->drift_ppm_q4 + NEXT_DRIFT) / DRIFT_STEP_Q4];
+    const int32_t *const point = &detector->scratch.search.curves[1][grid_point(detector->drift_ppm_q4)];
     const int32_t before = *point;
     search_band(detector, frame, b, column, groups);
     if (b < PLACE_BANDS) {
@@ -377,12 +381,12 @@ static AM_SELDOM void add_part(airmark_t *detector, uint32_t part)
 bool airmark_template(airmark_t *detector, uint32_t step)
 {
     /* Those that a step looks at, but the last, which tells the place. */
-    static const uint8_t parts[LAST_STEP][2] = {{0x20, 0x21}, {0x22, 0x23}, {0x30, 0x31}, {0x32, 0x33},
+    static const uint8_t parts[LAST_SEARCH_STEPS][2] = {{0x20, 0x21}, {0x22, 0x23}, {0x30, 0x31}, {0x32, 0x33},
                                                 {0x10, 0x11}, {0x40, 0x41}, {0x12, 0x42}, {0x13, 0x43}};
     if (step == 0) {
         memset(&detector->scratch.search, 0, sizeof detector->scratch.search);
     }
-    if (step == LAST_STEP) {
+    if (step == LAST_SEARCH_STEPS) {
         for (uint32_t b = 0; b < PLACE_BANDS; b++) {
             add_part(detector, b);
             add_part(detector, 16u * LAST_CHAIN + b);
@@ -395,5 +399,5 @@ bool airmark_template(airmark_t *detector, uint32_t step)
     if (step + 1u == SEARCH_STEPS) {
         return decide(detector, 0);
     }
-    return step + 1u < LAST_STEP || decide(detector, 1);
+    return step + 1u < LAST_SEARCH_STEPS || decide(detector, 1);
 }

@@ -192,9 +192,9 @@ def test_short_files_end(program, length: int):
     assert program("rv32imc")(samples) == expected(samples)
 
 
-# A microphone that does not wait: a block of 10 ms comes every 170,000 ticks of 16 MHz. An instruction takes 2^shift
-# ns: shift 6 makes a core of 16.6 million instructions a second.
-PACED = ("m0", "PORT_AUDIO_TICKS=170000")
+# A microphone that does not wait: a block of 10 ms comes every 190,000 ticks of 16 MHz. An instruction takes 2^shift
+# ns: shift 6 makes a core of 18.6 million instructions a second.
+PACED = ("m0", "PORT_AUDIO_TICKS=190000")
 
 
 @emulated

@@ -50,7 +50,11 @@ def test_every_mark_is_found_over_the_boundaries_and_nothing_else():
             "detector->frame_start = (uint32_t)detector->frame_start + whole /",
             "missed",
         ),
-        ("0, sizeof detector->key_state)", "0, sizeof detector->key_state + 4)", "guarded->after[i] == GUARD + i"),
+        (
+            "0, sizeof *detector - offsetof(airmark_t, queue))",
+            "0, sizeof *detector - offsetof(airmark_t, queue) + 4)",
+            "guarded->after[i] == GUARD + i",
+        ),
     ],
 )
 def test_a_wrong_detector_is_told(right: str, wrong: str, said: str, tmp_path: Path):

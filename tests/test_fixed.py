@@ -972,7 +972,8 @@ def scheduled(taps: Taps, threshold: int) -> tuple[dict[str, list[tuple[int, Can
                     begun = False
                 else:
                     drift = decided.drift
-                    first = queue[0] = first._replace(level=max(first.level, decided.z))
+                    if step == 4:
+                        first = queue[0] = first._replace(level=max(first.level, decided.z))
             elif step == 9:
                 ends["place"].append((2 * f + half, first))
             elif step > 9 and step == 9 + len(one_schedule(HALF if first.span else WHOLE, drift, RATE)):

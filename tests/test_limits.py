@@ -192,15 +192,14 @@ def test_the_template_decides_again_as_the_model(rate: Rate, span: Span):
             if not by_low and rate.hz > 8_000:
                 pair = top, tops(span, rate, LOW_BANDS, 0, 4)[1]
             e = np.array([shaped(rng, one, at) for one in pair])
-            level = int(rng.choice([2000, 5000]))
-            detector.take(span, level)
+            detector.take(span, 2000)
             assert detector.template(0, template.SEARCH_STEPS - 1, likely, [0, 0, 0, 0])
             wanted = template.decide_again(e, span, rate)
             kept = detector.template(template.SEARCH_STEPS, template.LAST_SEARCH_STEPS - 1, e, [0, 0, 0, 0])
             assert kept == wanted.likely == (wanted.z >= template.LAST_LEAST), (wanted, by_low)
             now = detector.now()
             assert now.low == wanted.low
-            assert now.level == (max(wanted.z, level) if kept else level)
+            assert now.level == 2000
             if kept:
                 assert now.drift_ppm_q4 == template.find_drift(e[1] if wanted.low else e[0])
             told.add((wanted.z - template.LAST_LEAST, by_low))

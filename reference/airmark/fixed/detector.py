@@ -362,10 +362,10 @@ class FixedDetector:
             drift = work.drift if decision.likely else None
             chains_so_far = work.steps // 2
             self.taps.template.append(DriftTap(candidate, chains_so_far, of_all, of_low, decision.z, drift))
-        if decision.likely:
-            self._queue[0] = candidate._replace(level=max(candidate.level, min(decision.z, template.MOST_LEVEL)))
-        else:
+        if not decision.likely:
             self._leave()
+        elif work.steps == template.SEARCH_STEPS:
+            self._queue[0] = candidate._replace(level=max(candidate.level, min(decision.z, template.MOST_LEVEL)))
 
     def _confirm_step(
         self, candidate: Candidate, work: _Work, found: template.Place, newest: int

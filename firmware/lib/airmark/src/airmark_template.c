@@ -301,7 +301,10 @@ static AM_SELDOM int32_t find_z(airmark_t *detector, uint32_t last)
     return low - AM_LOW_HANDICAP_Q8 > all ? low - AM_LOW_HANDICAP_Q8 : all;
 }
 
-/* 7.3 and 7.4: whether the candidate is likely, and then its rank and its drift from now on; last: by four chains. */
+/*
+ * 7.3 and 7.4: whether the candidate is likely, and then its drift from now on; last: by four chains. By two its rank, too, so that
+ * others come first only if they are likelier; four give more, which the level of a mark of another key could not reach.
+ */
 static AM_SELDOM bool decide(airmark_t *detector, uint32_t last)
 {
     const int32_t z = find_z(detector, last);
@@ -313,7 +316,8 @@ static AM_SELDOM bool decide(airmark_t *detector, uint32_t last)
     AM_TAP(detector, AM_TAP_DRIFT, z);
     if (likely) {
         find_drift(detector);
-        /* So that others come first only if they are likelier. */
+    }
+    if (likely && last == 0) {
         detector->queue[0].level = (uint16_t)am_clamp(z, level, 65535);
     }
     AM_TAP(detector, AM_TAP_DRIFT, likely ? 1 : 0);

@@ -302,8 +302,8 @@ static AM_SELDOM int32_t find_z(airmark_t *detector, uint32_t last)
 }
 
 /*
- * 7.3 and 7.4: whether the candidate is likely, and then its drift from now on; last: by four chains. By two its rank, too, so that
- * others come first only if they are likelier; four give more, which the level of a mark of another key could not reach.
+ * 7.3 and 7.4: whether the candidate is likely, and then its drift from now on; last: by four chains. By two its rank, too, so
+ * that others come first only if they are likelier; four give more, which the level of a mark of another key could not reach.
  */
 static AM_SELDOM bool decide(airmark_t *detector, uint32_t last)
 {
@@ -357,9 +357,9 @@ static inline uint32_t grid_point(int32_t drift_ppm_q4)
 }
 
 /*
- * A part: a chain, by 16 times how many frames it begins after n - 1, and a band. Of the first and the last chain only the energy
- * in quarter turns is taken, 7.5. The others are added to the curves, 7.2, and their energy is what the grid point of the first
- * drift gains; while that is not known (a former candidate's is there, within the grid too) it is of no use.
+ * A part: a chain, by 16 times how many frames it begins after n - 1, and a band. Of the first and the last chain only the
+ * energy in quarter turns is taken, 7.5. The others are added to the curves, 7.2, and their energy is what the grid point of the
+ * first drift gains; while that is not known (a former candidate's is there, within the grid too) it is of no use.
  */
 static AM_SELDOM void add_part(airmark_t *detector, uint32_t part)
 {

@@ -351,6 +351,12 @@ def test_null_of_the_engine_in_c_is_the_integer_models(tmp_path, capsys, monkeyp
     assert json.loads(capsys.readouterr().out)["levels"] == c["levels"]
 
 
+def test_events_are_counted_by_steps_from_the_least_score():
+    found = null.histogram([4.0, 4.0, 4 + 1 / 64, 4.05, 4 + 3.9 / 64, 4 + 5 / 64])
+    assert found == {"from": 4.0, "step": 1 / 64, "events": [2, 1, 0, 2, 0, 1]}
+    assert null.histogram([])["events"] == []
+
+
 def test_null_of_an_engine_that_is_not_built_is_one_line(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "airmark.native", None)
     assert main(["benchmark", "null", "--engine", "c"]) == 2

@@ -100,27 +100,26 @@ def curves(chains: list[Ints]) -> Ints:
 
 def decide(e: Ints, level: int, span: Span, rate: Rate) -> Decision:
     """Whether a candidate is likely (SPEC 7.3). e: the curves of DRIFT_CHAINS; level: the screen's, Q8."""
-    low, every = _z_of_groups(e, len(DRIFT_CHAINS), span, rate)
-    z = max(every, low - LOW_HANDICAP)
-    return Decision(z + level >= LEAST, low - LOW_DRIFT_HANDICAP > every, z)
+    z, low = _z(e, len(DRIFT_CHAINS), span, rate)
+    return Decision(z + level >= LEAST, low, z)
 
 
 def decide_again(e: Ints, span: Span, rate: Rate) -> Decision:
     """Whether it still is (SPEC 7.4). e: the curves, with those of MORE_CHAINS."""
-    low, every = _z_of_groups(e, len(DRIFT_CHAINS) + len(MORE_CHAINS), span, rate)
-    z = max(every, low - LOW_HANDICAP)
-    return Decision(z >= LAST_LEAST, low - LOW_DRIFT_HANDICAP > every, z)
+    z, low = _z(e, len(DRIFT_CHAINS) + len(MORE_CHAINS), span, rate)
+    return Decision(z >= LAST_LEAST, low, z)
 
 
-def _z_of_groups(e: Ints, chains: int, span: Span, rate: Rate) -> tuple[int, int]:
-    """z_g (SPEC 7.3) of the lower and of all bands, Q8. e: their curves, of so many chains."""
+def _z(e: Ints, chains: int, span: Span, rate: Rate) -> tuple[int, bool]:
+    """z (SPEC 7.3), Q8, and whether the curve of the lower bands tells the drift. e: the curves, of so many chains."""
     n_b = used_bins_of_bands(rate)
     zs = []
     for curve, count in ((e[1], LOW_BANDS), (e[0], BANDS)):
         bins = int(n_b[:count].sum())
         over = int(curve.max()) - chains * span.repetitions // 2 * bins
         zs.append(max(0, over * template_scale(span.repetitions, bins) >> 16))
-    return zs[0], zs[1]
+    low, every = zs
+    return max(every, low - LOW_HANDICAP), low - LOW_DRIFT_HANDICAP > every
 
 
 def find_drift(curve: Ints) -> int:

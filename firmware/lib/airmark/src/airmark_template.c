@@ -2,8 +2,8 @@
 #include "airmark_internal.h"
 
 enum {
-    LEAST_Q8 = 1920, /* of two chains' energy along the key and the screen's level together */
-    LAST_LEAST_Q8 = 2368, /* of four chains' */
+    LEAST_Q8 = 1920,      /* of two chains' energy along the key and the screen's level together */
+    LAST_LEAST_Q8 = 2368, /* of four chains' energy */
     LOW_DRIFT_HANDICAP_Q8 = 400,
     SEARCH_STEPS = 4,      /* until two chains tell whether a candidate is likely */
     LAST_SEARCH_STEPS = 8, /* until four do */
@@ -216,7 +216,7 @@ static uint32_t energy_of_words(const uint32_t (*words)[4], uint32_t w, uint32_t
 
 /* 7.5: the energy of a part at one drift, in quarter turns. frame, column: as in chain_sums. */
 static AM_OFTEN uint32_t turned_energy(const airmark_t *detector, uint32_t frame, uint32_t b, uint32_t column,
-                                      uint32_t repetitions)
+                                       uint32_t repetitions)
 {
     const int32_t drift = detector->drift_ppm_q4;
     const uint32_t *const lanes = am_lanes(detector, b);
@@ -386,7 +386,7 @@ bool airmark_template(airmark_t *detector, uint32_t step)
 {
     /* Those that a step looks at, but the last, which tells the place. */
     static const uint8_t parts[LAST_SEARCH_STEPS][2] = {{0x20, 0x21}, {0x22, 0x23}, {0x30, 0x31}, {0x32, 0x33},
-                                                {0x10, 0x11}, {0x40, 0x41}, {0x12, 0x42}, {0x13, 0x43}};
+                                                        {0x10, 0x11}, {0x40, 0x41}, {0x12, 0x42}, {0x13, 0x43}};
     if (step == 0) {
         memset(&detector->scratch.search, 0, sizeof detector->scratch.search);
     }

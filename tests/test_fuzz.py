@@ -30,5 +30,12 @@ def test_nothing_is_found():
     assert int(executed[1]) >= len(list((HERE / "corpus").iterdir()))
 
 
+@pytest.mark.parametrize("seconds", ["0", "-5", "a minute"])
+def test_what_is_no_time_is_refused(seconds):
+    done = subprocess.run([HERE / "run", seconds], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"tests/fuzz/run: '{seconds}': give whole seconds, 1 at least: tests/fuzz/run 60\n"
+
+
 def test_the_corpus_is_small():
     assert sum(path.stat().st_size for path in (HERE / "corpus").iterdir()) < 200_000

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import runpy
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from tooling import needed, needs, needs_engine
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def skips(mark: pytest.MarkDecorator) -> bool:
@@ -46,3 +50,24 @@ def test_the_compiler_is_that_of_the_environment_where_it_names_one(cc, compiler
         monkeypatch.setenv("CC", cc)
     made = runpy.run_path(str(Path(__file__).with_name("tooling.py")))
     assert (made["COMPILER"], made["CC"]) == (compiler, compiler[0])
+
+
+@pytest.mark.parametrize("command", ["tests/cost", "tests/mutants/run", "tests/soak/run"])
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_command_started_with_another_python_goes_on_in_the_environment(command, installed, tmp_path):
+    for name in ("tests/environment.py", command):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    if installed:
+        python = tmp_path / ".venv/bin/python"
+        python.parent.mkdir(parents=True)
+        python.write_text('#!/bin/sh\necho "went on with $*"\n', "utf-8")
+        python.chmod(0o755)
+    other = [sys.executable, "-S", "-E", tmp_path / command]
+    done = subprocess.run([*other, "--short"], capture_output=True, text=True, check=False, cwd="/")
+    if installed:
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == f"went on with {tmp_path / command} --short\n"
+    else:
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == f"{command}: the package airmark is missing; first: reference/install\n"

@@ -7,6 +7,7 @@ That is `airmark evaluate --condition headset` with LC3's two frame lengths as t
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -49,6 +50,9 @@ def coder(samples: np.ndarray, rate: int, spec: str | codecs.Codec) -> tuple[np.
 roundtrip = codecs.roundtrip
 
 if __name__ == "__main__":
+    if missing := [tool for tool in ("elc3", "dlc3") if not shutil.which(tool)]:
+        print(f"tests/packages/lc3.py: needs {' and '.join(missing)} (Debian package liblc3-tools)", file=sys.stderr)
+        sys.exit(2)
     codecs.KINDS |= {name: codecs._Kind("here", rates=(RATE,), mono=True, delay=0) for name in FRAME_MS}
     codecs.roundtrip = coder
     ways = tuple(evaluate.Way(f"LC3, {ms} ms", codec_after=name) for name, ms in FRAME_MS.items())

@@ -247,6 +247,16 @@ def test_a_place_is_told_once_whatever_its_agreement(q: int):
     assert detector.silence(85) == 0
 
 
+@pytest.mark.parametrize(("q", "then", "told"), [(-5, 1, 0), (-5, 2, 1), (0, 1, 0), (0, 2, 1), (1, 2, 1), (2, 2, 0)])
+def test_a_place_is_told_again_where_more_agrees(q: int, then: int, told: int):
+    detector = Tapped(rate_of(16_000), threshold_q8=1000)
+    for ago, agreement, wanted in ((140, q, 1), (139, then, told)):
+        detector.take(HALF, ago=ago)
+        detector.lib.tap_end_confirm(detector.state, 40_000, agreement - 40_000, 600_000)
+        assert detector.silence(85) == wanted
+        detector.silence(256 - 85)
+
+
 def test_a_half_that_was_forgotten_silences_no_whole_one():
     """SPEC 10: when the low 32 bits of a place come round, 2.2 years later."""
     q, v = 40_000, 600_000

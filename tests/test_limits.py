@@ -73,6 +73,11 @@ class Tapped:
         """So many candidates wait, the first of the frame `ago` before the newest and with so many steps done."""
         self.lib.tap_queue(self.state, count, self.now().frames - ago, span is HALF, level, step)
 
+    def rise(self, level: int, span: Span = WHOLE) -> None:
+        """The level is that, and was nothing."""
+        for one in (0, 0, level):
+            self.lib.tap_level(self.state, 0, span is HALF, one)
+
     def template(self, first: int, last: int, e: Curves, energies: list[int]) -> bool:
         """e: the curves of all bands and of the lower ones, (2, DRIFTS), as the model has them."""
         words = self.ffi.new("int32_t[]", [*e[1].tolist(), *e[0].tolist()]), self.ffi.new("int32_t[]", energies)
@@ -296,13 +301,54 @@ def test_before_the_first_sample_all_was_zero(rate: Rate):
 def test_a_first_candidate_that_was_begun_is_kept(step: int, gone: int):
     """SPEC 5.4: of all alike the oldest is taken out for a higher one, but a first one that has been begun."""
     detector = Tapped(rate_of(16_000))
-    detector.silence(170)
     detector.take(WHOLE, count=4, ago=148, step=step)
     there = list(detector.now().waiting)
-    detector.lib.tap_crowd(detector.state, 0)
-    detector.silence(256 - 170)
+    detector.rise(1001)
     there.pop(gone)
     assert list(detector.now().waiting) == [*there, NEWEST - WHOLE.length]
+
+
+@pytest.mark.parametrize("span", SPANS, ids=lambda span: span.name)
+@pytest.mark.parametrize("at", [0, 1, 3])
+def test_a_candidate_takes_the_place_of_that_of_the_frame_before(span: Span, at: int):
+    """SPEC 5.4: of the same key and span, whatever their levels; as the first it begins anew."""
+    detector = Tapped(rate_of(16_000))
+    n = NEWEST - span.length
+    others = [(n - 1, 0, span is WHOLE), (n - 1, 1, span is HALF), (n - 2, 0, span is HALF), (n, 0, span is HALF)]
+    others[at] = (n - 1, 0, span is HALF)
+    detector.take(span, 60_000, count=4, step=2)
+    for i, one in enumerate(others):
+        detector.lib.tap_put(detector.state, i, *one)
+    detector.rise(span.least_level, span)
+    there = [one[0] for one in others]
+    there[at] = n
+    assert list(detector.now().waiting) == there
+    assert detector.now().step == (2 if at else 0)
+    assert detector.now().level == (1000 if at else span.least_level)
+    assert detector.lib.airmark_dropped(detector.state) == 0
+
+
+@pytest.mark.parametrize("span", SPANS, ids=lambda span: span.name)
+def test_a_candidate_is_higher_than_two_levels_before(span: Span):
+    """SPEC 5.4: and at least as high as G."""
+    g = span.least_level
+    for levels, found in (
+        ((0, 0, g), True),
+        ((0, 0, g - 1), False),
+        ((g + 4, g + 4, g + 5), True),
+        ((g + 4, g + 5, g + 5), False),
+        ((g + 5, g + 4, g + 5), False),
+        ((g + 5, 0, g + 6), True),
+    ):
+        detector = Tapped(rate_of(16_000))
+        for level in levels[:2]:
+            detector.lib.tap_level(detector.state, 0, span is HALF, level)
+        detector.take(span, count=0)
+        detector.lib.tap_level(detector.state, 0, span is HALF, levels[2])
+        assert detector.now().queued == found, levels
+        if found:
+            assert detector.now().waiting[0] == NEWEST - span.length
+            assert detector.now().level == levels[2]
 
 
 @pytest.mark.parametrize("step", [0, 1, 5, 8])
@@ -324,12 +370,12 @@ def test_the_count_of_dropped_candidates_stays_at_its_most():
     detector = Tapped(rate_of(16_000))
     for before, after in ((65_533, 65_534), (65_534, 65_535), (65_535, 65_535)):
         detector.take(WHOLE, 60_000, count=4)
-        detector.lib.tap_crowd(detector.state, before)
-        detector.silence(256)
+        detector.lib.tap_dropped(detector.state, before)
+        detector.rise(65_535)
         assert detector.now().queued == 4
         assert detector.lib.airmark_dropped(detector.state) == after
         detector.take(WHOLE, ago=148)
-        detector.lib.tap_crowd(detector.state, before)
+        detector.lib.tap_dropped(detector.state, before)
         detector.silence(85)
         assert detector.now().queued == 0
         assert detector.lib.airmark_dropped(detector.state) == after

@@ -20,10 +20,10 @@ TAIL_S = max(gate.latest(rate) / rate for rate in gate.RATES) - MARK_S
 """After its end a mark is told, at the latest, whatever waits in the detector's queue."""
 EARLY_STEPS = 16
 """Of the detector for a first half, at most: 9 of the template and 7 of confirm (SPEC.md)."""
-EARLY_TAIL_S = (gate.HOP * (1 + (EARLY_STEPS - 1) // 2) + gate.FRAME + gate.LAST_SLOT) / 16_000
+EARLY_TAIL_S = (gate.HOP * ((EARLY_STEPS - 1) // 2) + gate.FRAME + gate.LAST_SLOT) / 16_000
 """After its first half's end a mark is told by a detector that decides early, where nothing else waits in its queue.
 
-The candidate comes with the frame after the half's last one, at most a frame late; two steps are done after each frame.
+The candidate comes with the half's last frame, at most a frame late; two steps are done after each frame.
 """
 SPARE_S = 0.032
 """By which a place may be told wrongly, either way, and still count: two of the detector's frames."""

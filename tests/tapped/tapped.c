@@ -115,6 +115,7 @@ tap_state_t tap_state(const airmark_t *detector)
         detector->scratch.search.low,
         detector->queue[0].level,
         detector->queued,
+        detector->step,
         {0, 0, 0, 0},
     };
     for (uint32_t i = 0; i < detector->queued; i++) {
@@ -151,20 +152,20 @@ void tap_end_confirm(airmark_t *detector, int32_t low, int32_t high, uint32_t va
     }
 }
 
-void tap_crowd(airmark_t *detector, uint16_t dropped)
+void tap_dropped(airmark_t *detector, uint16_t dropped)
 {
-    uint16_t *const levels = detector->key_state[0].levels[0];
-    levels[0] = 65535;
-    levels[1] = levels[2] = 0;
     detector->dropped = dropped;
 }
 
 size_t tap_confirm(airmark_t *detector, int16_t drift_ppm_q4, uint8_t *bands, size_t room)
 {
+    const uint32_t place = detector->place;
+    (void)airmark_template(detector, 0); /* it begins with nothing there */
+    detector->place = place;
     detector->drift_ppm_q4 = drift_ppm_q4;
     size_t steps = 0;
     for (bool done = false; !done && steps < room; steps++) {
-        done = airmark_confirm(detector, steps == 0);
+        done = airmark_confirm(detector);
         bands[steps] = detector->pair_band;
     }
     return steps;

@@ -24,6 +24,7 @@ typedef struct {
     bool low;
     uint16_t level;
     uint8_t queued;
+    uint8_t step; /* of the work on the first */
     uint32_t waiting[4]; /* frames of the queue's candidates */
 } tap_state_t;
 tap_state_t tap_state(const airmark_t *detector);
@@ -37,8 +38,11 @@ void tap_put(airmark_t *detector, uint8_t at, uint32_t n, uint8_t key, bool half
 /* Confirm of the first one has but its score to tell, of lower and upper bands with that Q each, that V each and no T. */
 void tap_end_confirm(airmark_t *detector, int32_t low, int32_t high, uint32_t variance);
 
-/* The level after the newest frame, as high as can be, will be a peak; and so many candidates were dropped so far. */
-void tap_crowd(airmark_t *detector, uint16_t dropped);
+/* So many candidates were dropped so far. */
+void tap_dropped(airmark_t *detector, uint16_t dropped);
+
+/* What the screen does with the level of a key and span after the newest frame. */
+void tap_level(airmark_t *detector, uint32_t key, bool half, uint32_t level);
 
 /* The steps of confirm at that drift: how many bands each has ended so far, `room` of them kept. Returns how many steps. */
 size_t tap_confirm(airmark_t *detector, int16_t drift_ppm_q4, uint8_t *bands, size_t room);

@@ -7,5 +7,5 @@ whole, ``tables`` the profile and all constant tables. Floating point occurs onl
 
 from __future__ import annotations
 
-NUMERIC_VERSION = 5
+NUMERIC_VERSION = 6
 """Changes with any output bit; see reference/SPEC.md."""

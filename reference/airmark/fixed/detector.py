@@ -255,6 +255,13 @@ class FixedDetector:
         return found
 
     def _enqueue(self, candidate: Candidate) -> None:
+        before = [(other.place, *other[1:3]) == (candidate.place - 1, *candidate[1:3]) for other in self._queue]
+        if any(before):
+            # The level has risen further: this one instead of that of the frame before.
+            at = before.index(True)
+            self._queue[at] = candidate
+            self._work = self._work if at else None
+            return
         if len(self._queue) == QUEUE:
             self._drop()
             lowest = min(range(self._work is not None, QUEUE), key=lambda i: self._queue[i].level)

@@ -63,7 +63,7 @@ class ScreenStage:
         self.products = np.zeros((BLOCK - 1, LAGS, BANDS), np.int64)
         longest = max(span.length for span in self.spans)
         self.values = np.full((longest - BLOCK, LAGS, BANDS), -7, np.int64)
-        self.levels = np.zeros((3, self.keys, len(self.spans)), np.int64)
+        self.levels = np.zeros((2, self.keys, len(self.spans)), np.int64)
 
     def process(self, frames: Ints) -> Gated:
         """Take the next frames (frames, WORDS)."""
@@ -100,15 +100,15 @@ class ScreenStage:
         return levels
 
     def _candidates(self, levels: Ints) -> list[tuple[int, Candidate]]:
-        """levels: of three frames before the new ones and of these."""
-        oldest, older, middle, newest = (levels[i : len(levels) - 3 + i] for i in range(4))
+        """levels: of two frames before the new ones and of these."""
+        earlier, before, newest = (levels[i : len(levels) - 2 + i] for i in range(3))
         least = np.array([span.least_level for span in self.spans])
-        found = (middle >= least) & (middle > older) & (middle > oldest) & (middle >= newest)
+        found = (newest >= least) & (newest > before) & (newest > earlier)
         places = []
         for i, key, s in np.argwhere(found).tolist():
             frame = self.count + i
-            place = frame - 1 - (self.spans[s].length - 1)
-            places.append((frame, Candidate(place, key, s, int(middle[i, key, s]))))
+            place = frame - (self.spans[s].length - 1)
+            places.append((frame, Candidate(place, key, s, int(newest[i, key, s]))))
         return places
 
 

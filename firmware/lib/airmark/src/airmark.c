@@ -165,7 +165,7 @@ static bool work(airmark_t *detector, airmark_detection_t *detection)
         }
         return false;
     }
-    if (!airmark_confirm(detector, step == AM_TEMPLATE_STEPS)) {
+    if (!airmark_confirm(detector)) {
         return false;
     }
     const int32_t score = score_of_place(detector);

@@ -60,7 +60,7 @@ extern "C" {
 #endif
 
 #define AIRMARK_VERSION "0.1.0"
-#define AIRMARK_NUMERIC_VERSION 5
+#define AIRMARK_NUMERIC_VERSION 6
 
 #ifndef AIRMARK_MAX_KEYS
 #define AIRMARK_MAX_KEYS 1
@@ -118,7 +118,7 @@ extern "C" {
 #define AIRMARK_SCREEN_LAGS 4
 #define AIRMARK_DRIFTS 17
 #define AIRMARK_QUEUE 4  /* candidates that may wait */
-#define AIRMARK_LEVELS 4 /* screen levels among which a candidate is the highest */
+#define AIRMARK_LEVELS 2 /* screen levels before the newest, over which a candidate is */
 #define AIRMARK_PAIRS 496
 #define AIRMARK_HISTORY 144
 
@@ -242,7 +242,7 @@ typedef struct {
     uint32_t place;
     int16_t drift_ppm_q4;
     int16_t offset;
-    uint8_t pair_band; /* where confirm has come to: band, first row of a block, later row, row in the block */
+    uint8_t pair_band; /* where confirm has come to: band, first row of a block, later row less 1, row in the block */
     uint8_t pair_x;
     uint8_t pair_y;
     uint8_t pair_i;

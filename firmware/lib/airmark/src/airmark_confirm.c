@@ -111,18 +111,18 @@ static bool take_pairs(airmark_t *detector, uint32_t b, uint32_t repetitions, ui
 {
     const int32_t lanes = AM_BLOCK_FRAMES * am_used(detector, b);
     uint32_t *const rows = detector->work; /* its first half is free between frames */
-    uint32_t y = detector->pair_y;
+    uint32_t y = detector->pair_y + 1u;
     uint32_t i = detector->pair_i;
     for (uint32_t x0 = detector->pair_x; x0 + 1u < repetitions; x0 += ROWS_TOGETHER, y = x0 + 1u) {
         if (!spend(cost, ROWS_COST)) {
-            return stop_at(detector, x0, y, i);
+            return stop_at(detector, x0, y - 1u, i);
         }
         for (uint32_t k = 0; k < ROWS_TOGETHER; k++) {
             block_words(detector, b, x0 + k, rows + WORDS * k);
         }
         for (; y < repetitions; y++, i = 0) {
             if (!spend(cost, ROW_COST)) {
-                return stop_at(detector, x0, y, i);
+                return stop_at(detector, x0, y - 1u, i);
             }
             uint32_t words[WORDS];
             uint32_t turned[WORDS];
@@ -135,7 +135,7 @@ static bool take_pairs(airmark_t *detector, uint32_t b, uint32_t repetitions, ui
             for (; i < ROWS_TOGETHER && x0 + i < y; i++) {
                 const uint32_t index = am_turn_index(b, (int32_t)(y - x0 - i), detector->drift_ppm_q4);
                 if (!spend(cost, is_turned(index) ? (uint32_t)TURNED_PAIR_COST : (uint32_t)PAIR_COST)) {
-                    return stop_at(detector, x0, y, i);
+                    return stop_at(detector, x0, y - 1u, i);
                 }
                 *value = (int8_t)pair_value(rows + WORDS * i, words, turned, lanes, index);
                 value += repetitions - 2u - x0 - i;
@@ -289,22 +289,13 @@ static bool take_statistics(airmark_t *detector, uint32_t b, uint32_t repetition
     return true;
 }
 
-bool airmark_confirm(airmark_t *detector, bool begin)
+bool airmark_confirm(airmark_t *detector)
 {
     const airmark_place_t *const candidate = &detector->queue[0];
     const bool half = candidate->half != 0;
     const uint32_t repetitions = half ? AIRMARK_REPETITIONS / 2 : AIRMARK_REPETITIONS;
     const bool narrow = detector->config.rate == 8000u;
     uint32_t cost = narrow ? NARROW_COST : 0u;
-    if (begin) {
-        detector->pair_band = 0;
-        (void)stop_at(detector, 0, 1, 0);
-        for (uint32_t group = 0; group < 2; group++) {
-            detector->agreement[group] = 0;
-            detector->variance[group] = 0;
-            detector->third[group] = 0;
-        }
-    }
     for (;;) {
         const uint32_t b = detector->pair_band;
         if (b == (narrow ? (uint32_t)AM_LOW_BANDS : (uint32_t)AIRMARK_BANDS)) {
@@ -320,6 +311,6 @@ bool airmark_confirm(airmark_t *detector, bool begin)
             return false;
         }
         detector->pair_band = (uint8_t)(b + 1u);
-        (void)stop_at(detector, 0, 1, 0);
+        (void)stop_at(detector, 0, 0, 0);
     }
 }

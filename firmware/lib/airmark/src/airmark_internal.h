@@ -687,7 +687,7 @@ void airmark_screen(airmark_t *detector);
 /* template and confirm: one step of the work on the first candidate; template is false where it is refused, confirm true
  * when done. */
 AM_SELDOM bool airmark_template(airmark_t *detector, uint32_t step);
-bool airmark_confirm(airmark_t *detector, bool begin);
+bool airmark_confirm(airmark_t *detector);
 
 /* statistic: the score of a group of bands, and the handicap, by which that of the confirmed place is lowered, Q8. */
 AM_SELDOM int32_t airmark_statistic(int32_t agreement, uint32_t variance, int64_t third);

@@ -156,7 +156,7 @@ static int32_t level_of_key(const airmark_t *detector, uint32_t span, const airm
     return am_clamp(level_low - AM_LOW_HANDICAP_Q8, level_all, 65535);
 }
 
-/* 5.4: the level joins the others of its key and span; the one before it may be a candidate. */
+/* 5.4: the level joins the others of its key and span, and may be a candidate, until the next is higher. */
 static void take_level(airmark_t *detector, uint32_t key, uint32_t span, uint32_t level)
 {
     AM_TAP(detector, AM_TAP_SCREEN, level);
@@ -165,29 +165,34 @@ static void take_level(airmark_t *detector, uint32_t key, uint32_t span, uint32_
         state->told_agreement[span] = 0;
     }
     uint16_t *const levels = state->levels[span];
-    levels[3] = levels[2];
-    levels[2] = levels[1];
-    levels[1] = levels[0];
+    const uint32_t before = levels[0];
+    const uint32_t earlier = levels[1];
+    levels[1] = (uint16_t)before;
     levels[0] = (uint16_t)level;
-    const uint32_t middle = levels[1];
-    if (middle < (span == AM_WHOLE ? WHOLE_LEAST : HALF_LEAST) || middle <= levels[2] || middle <= levels[3] ||
-        middle < levels[0]) {
+    if (level < (span == AM_WHOLE ? WHOLE_LEAST : HALF_LEAST) || level <= before || level <= earlier) {
         return;
     }
-    AM_TAP(detector, AM_TAP_CANDIDATES,
-           detector->frames - 1u - (span == AM_WHOLE ? (uint32_t)AM_WHOLE_FRAMES : (uint32_t)AM_HALF_FRAMES));
+    const uint32_t frame = detector->frames - (span == AM_WHOLE ? AM_WHOLE_FRAMES : AM_HALF_FRAMES);
+    AM_TAP(detector, AM_TAP_CANDIDATES, frame);
     AM_TAP(detector, AM_TAP_CANDIDATES, key);
     AM_TAP(detector, AM_TAP_CANDIDATES, span);
-    AM_TAP(detector, AM_TAP_CANDIDATES, middle);
-    uint32_t at = detector->queued;
-    if (at == AIRMARK_QUEUE) {
+    AM_TAP(detector, AM_TAP_CANDIDATES, level);
+    uint32_t at = 0;
+    while (at < detector->queued && (detector->queue[at].frame != frame - 1u || detector->queue[at].key != key ||
+                                     detector->queue[at].half != span)) {
+        at++;
+    }
+    if (at < detector->queued) {
+        /* The level has risen further: this one instead of that of the frame before. */
+        detector->step = at == 0 ? 0 : detector->step;
+    } else if (at == AIRMARK_QUEUE) {
         /* The lowest gives way, the oldest of several; not the one being worked on. */
         detector->dropped = (uint16_t)(detector->dropped + (detector->dropped < 65535u));
         at = detector->step > 0 ? 1u : 0u;
         for (uint32_t i = at + 1u; i < AIRMARK_QUEUE; i++) {
             at = detector->queue[i].level < detector->queue[at].level ? i : at;
         }
-        if (detector->queue[at].level >= middle) {
+        if (detector->queue[at].level >= level) {
             return;
         }
         for (; at + 1u < AIRMARK_QUEUE; at++) {
@@ -198,10 +203,10 @@ static void take_level(airmark_t *detector, uint32_t key, uint32_t span, uint32_
         detector->queued++;
     }
     airmark_place_t *const place = &detector->queue[at];
-    place->frame = detector->frames - 1u - 1u - (span == AM_WHOLE ? AM_WHOLE_FRAMES - 1u : AM_HALF_FRAMES - 1u);
+    place->frame = frame;
     place->key = (uint8_t)key;
     place->half = (uint8_t)span;
-    place->level = (uint16_t)middle;
+    place->level = (uint16_t)level;
 }
 
 void airmark_screen(airmark_t *detector)

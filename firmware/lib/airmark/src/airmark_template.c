@@ -359,7 +359,7 @@ static inline uint32_t grid_point(int32_t drift_ppm_q4)
 /*
  * A part: a chain, by 16 times how many frames it begins after n - 1, and a band. Of the first and the last chain only the
  * energy in quarter turns is taken, 7.5. The others are added to the curves, 7.2, and their energy is what the grid point of the
- * first drift gains; while that is not known (a former candidate's is there, within the grid too) it is of no use.
+ * first drift gains; while that is not known (0 is there) it is of no use.
  */
 static AM_SELDOM void add_part(airmark_t *detector, uint32_t part)
 {
@@ -388,7 +388,9 @@ bool airmark_template(airmark_t *detector, uint32_t step)
     static const uint8_t parts[LAST_SEARCH_STEPS][2] = {{0x20, 0x21}, {0x22, 0x23}, {0x30, 0x31}, {0x32, 0x33},
                                                         {0x10, 0x11}, {0x40, 0x41}, {0x12, 0x42}, {0x13, 0x43}};
     if (step == 0) {
-        memset(&detector->scratch.search, 0, sizeof detector->scratch.search);
+        /* What confirm adds up and where it has come to, too: all that lies up to the keys' state. */
+        memset((unsigned char *)detector + offsetof(airmark_t, scratch), 0,
+               offsetof(airmark_t, key_state) - offsetof(airmark_t, scratch));
     }
     if (step == LAST_SEARCH_STEPS) {
         for (uint32_t b = 0; b < PLACE_BANDS; b++) {

@@ -376,7 +376,7 @@ def test_samples_are_counted_from_the_first_ones_number(engine: str, rate: int):
     (later,) = detect(marked(rate), rate, engine=engine, first_sample=2**40)
     assert later == replace(at_zero, sample=at_zero.sample + 2**40, time_s=later.time_s)
     assert later.time_s == pytest.approx(later.sample / rate)
-    for wrong in (-1, 2**64, 1.5):
+    for wrong in (-1, 2**63, 1.5):
         with pytest.raises(AirmarkError, match=f"a first sample of {wrong}: give a whole number from 0"):
             Detector(keys()[0], RATE, first_sample=wrong)
 

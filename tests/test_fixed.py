@@ -907,7 +907,7 @@ def test_reset_is_a_new_detector():
 
 def test_the_first_sample_has_64_bits():
     plain, _ = run(marked(48_000), 48_000)
-    for first in (1, 2**32 - 5, 2**63, 2**64 - 2**20):
+    for first in (1, 2**32 - 5, 2**53 + 1, 2**63 - 1):
         late, _ = run(marked(48_000), 48_000, first_sample=first)
         assert late == [d._replace(sample=d.sample + first) for d in plain]
     assert len(plain) == 1
@@ -1040,7 +1040,7 @@ def test_junk_is_not_a_mark(name: str, rate: int):
         ({"rate": 22_050}, "does not take 22050 Hz: it takes 8000, 16000"),
         ({"threshold_q8": 255}, "threshold of 255"),
         ({"threshold_q8": 65_536}, "threshold of 65536"),
-        ({"first_sample": 2**64}, "first sample"),
+        ({"first_sample": 2**63}, "first sample"),
     ],
 )
 def test_wrong_use(change: dict, message: str):

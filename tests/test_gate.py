@@ -397,6 +397,20 @@ class Ideal:
         return Verdict.WAKE if self.now >= until else Verdict.WAIT
 
 
+@needs_c
+def test_c_gives_a_mark_with_its_answer_or_none():
+    """airmark_gate.h: of SUPPRESS or late, else zero, also where one is known that was told after the deadline."""
+    from airmark.native import ffi, lib
+
+    one = native(GateConfig(RATE, 8_000))
+    one.mark(Told(START, 2_000), WORD.end + 8_001)
+    answer = ffi.new("airmark_gate_answer_t *")
+    for heard, verdict, score in ((WORD.end + 7_999, Verdict.WAIT, 0), (WORD.end + 8_001, Verdict.WAKE, 2_000)):
+        one.heard(heard)
+        assert lib.airmark_gate_ask(one._state, ffi.new("airmark_gate_word_t *", list(WORD)), answer) == 0
+        assert (answer.verdict, answer.late, answer.mark.score_q8) == (verdict, verdict is Verdict.WAKE, score)
+
+
 @settings(max_examples=200, deadline=None)
 @given(STEPS, WORDS, st.sampled_from([0, 3_000, 50_000]), st.sampled_from([1, 50, 75, 100]), BASES)
 def test_any_calls_give_what_the_rules_say_and_the_same_in_c(steps, words, wait, percent, base):

@@ -198,7 +198,7 @@ def test_without_a_compiler_nothing_is_built(tmp_path, cc):
         ([[1, 2, 3, 4]], RATE, {"threshold_q8": 65_536}, "takes a threshold, in 1/256, from 0 to 65535, not 65536"),
         ([[1, 2, 3, 4]], RATE, {"threshold_q8": 6.48}, "takes a threshold"),
         ([[1, 2, 3, 4]], RATE, {"first_sample": -1}, "takes the first sample's number"),
-        ([[1, 2, 3, 4]], RATE, {"first_sample": 2**64}, "takes the first sample's number"),
+        ([[1, 2, 3, 4]], RATE, {"first_sample": 2**63}, "takes the first sample's number"),
     ],
 )
 def test_refuses_in_one_line(keys, rate, options, message):
@@ -317,7 +317,7 @@ def test_refuses_copies(of):
 @pytest.mark.parametrize("rate", [8_000, 16_000, 32_000, 44_100, 48_000])
 def test_takes_every_rate_and_numpy_numbers(rate):
     words = np.array(columns(), np.uint32)
-    d = NativeDetector(words, np.int64(rate), early=True, threshold_q8=np.uint16(THRESHOLD), first_sample=2**64 - 1)
+    d = NativeDetector(words, np.int64(rate), early=True, threshold_q8=np.uint16(THRESHOLD), first_sample=2**63 - 1)
     assert d.push(np.zeros(rate, np.int16)) == []
 
 

@@ -61,7 +61,9 @@ class GateConfig:
 
         overlap_percent: of the word, or of the mark if that is shorter. keys: whose marks suppress, 0 to 255 each.
         """
-        self.rate, self.wait, self.overlap_percent, self._keys = rate, wait, overlap_percent, keys
+        # What can be gone through but once would be empty when it is asked for.
+        self._keys = keys = keys if isinstance(keys, range) else tuple(keys)
+        self.rate, self.wait, self.overlap_percent = rate, wait, overlap_percent
         self.mask = bytearray(32)
         for key in keys:
             if not 0 <= key < 256:

@@ -41,7 +41,8 @@ static const uint16_t one_a_year_q8[] = {
 #endif
 
 #define BAD_RATE MP_ERROR_TEXT("rate must be 8000, 16000, 32000, 44100 or 48000 Hz")
-#define BAD_FIRST_SAMPLE MP_ERROR_TEXT("first_sample must be a whole number, 0 to 2**64 - 1")
+#define BAD_FIRST_SAMPLE MP_ERROR_TEXT("first_sample must be a whole number, 0 to 2**63 - 1")
+#define BAD_WAIT MP_ERROR_TEXT("wait must be a whole number of samples, 0 to 2**32 - 1")
 #define BAD_HEARD MP_ERROR_TEXT("heard must be a whole number of samples, 0 or more")
 
 typedef struct detection_obj {
@@ -117,6 +118,16 @@ static uint64_t to_u64(mp_obj_t object, mp_rom_error_text_t text)
     }
     const uint64_t high = (uint32_t)mp_obj_get_int_truncated(upper);
     return high << 32 | (uint32_t)mp_obj_get_int_truncated(object);
+}
+
+/* The number of a stream's first sample. */
+static uint64_t to_first_sample(mp_obj_t object)
+{
+    const uint64_t first_sample = to_u64(object, BAD_FIRST_SAMPLE);
+    if (first_sample > INT64_MAX) {
+        mp_raise_ValueError(BAD_FIRST_SAMPLE);
+    }
+    return first_sample;
 }
 
 /* value / unit, a float. */
@@ -233,24 +244,28 @@ static bool key_words(mp_obj_t object, airmark_key_t *words)
 
 static void take_keys(detector_obj_t *self, mp_obj_t keys, airmark_config_t *config)
 {
-    mp_obj_t *items = &keys;
     size_t count = 1;
-    if (!key_words(keys, &self->words[0])) {
+    if (key_words(keys, &self->words[0])) {
+        self->keys = mp_obj_new_tuple(count, &keys);
+    } else {
         const mp_obj_type_t *const type = mp_obj_get_type(keys);
         if (type != &mp_type_list && type != &mp_type_tuple) {
             mp_raise_TypeError(MP_ERROR_TEXT("keys must be a Key, as Key.load gives it, or a list of them"));
         }
+        mp_obj_t *items;
         mp_obj_get_array(keys, &count, &items);
         if (count < 1 || count > AIRMARK_MAX_KEYS) {
             mp_raise_ValueError(MP_ERROR_TEXT("keys must be at least one and no more than airmark.MAX_KEYS"));
         }
+        /* Getting a key's words may run code that changes the list: of a tuple of our own it can't. */
+        self->keys = mp_obj_new_tuple(count, items);
+        mp_obj_get_array(self->keys, &count, &items);
         for (size_t i = 0; i < count; i++) {
             if (!key_words(items[i], &self->words[i])) {
                 mp_raise_TypeError(MP_ERROR_TEXT("each of the keys must be a Key, as Key.load gives it"));
             }
         }
     }
-    self->keys = mp_obj_new_tuple(count, items);
     config->keys = self->words;
     config->key_count = (uint8_t)count;
     config->threshold_q8 = one_a_year_q8[count - 1];
@@ -281,7 +296,7 @@ static mp_obj_t detector_make_new(const mp_obj_type_t *type, size_t n_args, size
     self->busy = false;
     take_keys(self, given[KEYS].u_obj, &config);
     config.early = given[EARLY].u_bool;
-    config.first_sample = to_u64(given[FIRST_SAMPLE].u_obj, BAD_FIRST_SAMPLE);
+    config.first_sample = to_first_sample(given[FIRST_SAMPLE].u_obj);
     if (threshold != MP_OBJ_NULL && threshold != mp_const_none) {
         config.threshold_q8 = to_threshold(threshold);
     }
@@ -501,17 +516,20 @@ static mp_obj_t gate_make_new(const mp_obj_type_t *type, size_t n_args, size_t n
     mp_arg_parse_all_kw_array(n_args, n_kw, args, COUNT, allowed, given);
     const mp_obj_t from = given[CONFIG].u_obj;
     const uint64_t rate = to_u64(mp_load_attr(from, MP_QSTR_rate), BAD_RATE);
-    const uint64_t wait = to_u64(mp_load_attr(from, MP_QSTR_wait),
-                                 MP_ERROR_TEXT("wait must be a whole number of samples, 0 or more"));
+    const uint64_t wait = to_u64(mp_load_attr(from, MP_QSTR_wait), BAD_WAIT);
+    if (wait > UINT32_MAX) {
+        mp_raise_ValueError(BAD_WAIT);
+    }
     const uint64_t overlap = to_u64(mp_load_attr(from, MP_QSTR_overlap_percent),
                                     MP_ERROR_TEXT("overlap_percent must be 1 to 100"));
-    /* A limit that is longer than any that matters is none. */
-    airmark_gate_config_t config = AIRMARK_GATE_CONFIG(rate <= UINT32_MAX ? (uint32_t)rate : 0,
-                                                       wait <= UINT32_MAX ? (uint32_t)wait : UINT32_MAX);
+    airmark_gate_config_t config = AIRMARK_GATE_CONFIG(rate <= UINT32_MAX ? (uint32_t)rate : 0, (uint32_t)wait);
     config.overlap_percent = overlap <= UINT8_MAX ? (uint8_t)overlap : 0;
     mp_buffer_info_t mask;
     mp_get_buffer_raise(mp_load_attr(from, MP_QSTR_mask), &mask, MP_BUFFER_READ);
-    memcpy(config.keys, mask.buf, mask.len < sizeof config.keys ? mask.len : sizeof config.keys);
+    if (mask.len != sizeof config.keys) {
+        mp_raise_ValueError(MP_ERROR_TEXT("mask must be 32 bytes, a bit a key, as GateConfig has it"));
+    }
+    memcpy(config.keys, mask.buf, sizeof config.keys);
 
     gate_obj_t *const self = mp_obj_malloc(gate_obj_t, type);
     check(airmark_gate_init(&self->gate, &config, to_u64(given[FIRST_SAMPLE].u_obj, BAD_FIRST_SAMPLE)));

@@ -115,8 +115,8 @@ class Detector:
         if not np.isfinite(threshold):
             raise AirmarkError(f"a threshold of {threshold} is no score: give a number, such as 6.5")
         self.threshold = threshold
-        if not isinstance(first_sample, (int, np.integer)) or not 0 <= first_sample < 1 << 64:
-            raise AirmarkError(f"a first sample of {first_sample}: give a whole number from 0 to 2^64 - 1")
+        if not isinstance(first_sample, (int, np.integer)) or not 0 <= first_sample < 1 << 63:
+            raise AirmarkError(f"a first sample of {first_sample}: give a whole number from 0 to 2^63 - 1")
         self.first_sample = first_sample
         self._integers: _Integers | None = None
         if engine in _INTEGER_ENGINES:

@@ -247,7 +247,7 @@ def _config(keys: Any, rate: int, early: bool, threshold_q8: int, first_sample: 
     config.key_count = min(len(keys), 255)
     config.early = bool(early)
     config.threshold_q8 = _whole(threshold_q8, "a threshold, in 1/256", 16)
-    config.first_sample = _whole(first_sample, "the first sample's number", 64)
+    config.first_sample = _whole(first_sample, "the first sample's number", 63)
     return config
 
 

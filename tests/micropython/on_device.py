@@ -202,8 +202,8 @@ def clip_in(as_type):
 
 def clip_twice():
     """A reset detector counts and finds as a new one; one with more sound behind it goes on counting."""
-    detector = airmark.Detector(key, clip["rate"], first_sample=1 << 63)
-    moved = [[d[0] + (1 << 63)] + d[1:] for d in clip["detections"]]
+    detector = airmark.Detector(key, clip["rate"], first_sample=(1 << 63) - 1)
+    moved = [[d[0] + (1 << 63) - 1] + d[1:] for d in clip["detections"]]
     for _ in range(2):
         same([raw(d) for d in clip_detections(441, detector=detector)], moved)
         detector.reset()
@@ -428,7 +428,7 @@ def errors():
     refuses(refused, "engine", airmark.Detector, key, engine="best")
     for threshold in (float("nan"), float("inf"), -float("inf")):
         refuses(refused, "threshold", airmark.Detector, key, threshold=threshold)
-    for first in (-1, 1 << 64):
+    for first in (-1, 1 << 63):
         refuses(refused, "sample", airmark.Detector, key, first_sample=first)
     refuses(TypeError, "", airmark.Detector)
     refuses(TypeError, "", airmark.Detector, key, 16000, 6.5)
@@ -439,6 +439,9 @@ def errors():
         for keys in ([3], [key, None], (b"0123456789abcdef",)):
             refuses(TypeError, "each of the keys must be a Key", airmark.Detector, keys)
         refuses(ValueError, "no more than", airmark.Detector, [key] * (airmark.MAX_KEYS + 1))
+        changing = [ChangesTheList(), key, key]
+        ChangesTheList.changed = changing
+        same(len(airmark.Detector(changing).keys), 3)
         refuses(ValueError, "16 bytes", airmark.Key, b"short")
         refuses(TypeError, "threshold must be a number", airmark.Detector, key, threshold="6")
         refuses(TypeError, "whole number", airmark.Detector, key, first_sample=1.5)
@@ -446,6 +449,17 @@ def errors():
         refuses(TypeError, "", airmark.Detection)
     # What was refused changed nothing.
     same([raw(d) for d in clip_detections(320, detector=detector)], clip["detections"])
+
+
+class ChangesTheList:
+    """A key in a list that is emptied as the key is read."""
+
+    changed = []
+
+    @property
+    def words(self):
+        self.changed.clear()
+        return key.words
 
 
 def bad_keys():
@@ -485,6 +499,7 @@ def gate_answers():
     refuses(airmark.AirmarkError, "from before what was heard", gate.heard, 99)
     refuses(airmark.AirmarkError, "overlap", airmark.Gate, airmark.GateConfig(16000, 0, 101))
     refuses(airmark.AirmarkError, "rate", airmark.Gate, airmark.GateConfig(11025, 0))
+    same(sorted(airmark.GateConfig(16000, 0, keys=(i for i in (1, 2))).keys), [1, 2])
     # What a gate asks for was said when it was made.
     refuses(AttributeError, "", setattr, airmark.GateConfig(16000, 0, keys=[1]), "keys", [0])
     for key_index in (-1, 256):
@@ -493,7 +508,11 @@ def gate_answers():
         refuses(TypeError, "must be a Detection", gate.mark, 3, 200)
         refuses(TypeError, "heard must be", gate.heard, 3.5)
         refuses(TypeError, "three samples", gate.ask, ("a", "b", "c"))
-        refuses(ValueError, "wait must be", airmark.Gate, airmark.GateConfig(16000, -1))
+        for wait in (-1, 1 << 32):
+            refuses(ValueError, "wait must be", airmark.Gate, airmark.GateConfig(16000, wait))
+        config = airmark.GateConfig(16000, 0)
+        for config.mask in (b"", bytes(31), bytes(33)):
+            refuses(ValueError, "mask must be 32 bytes", airmark.Gate, config)
 
 
 def gate_minds_its_keys():

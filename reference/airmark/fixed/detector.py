@@ -176,8 +176,8 @@ class FixedDetector:
             )
         if not LEAST_THRESHOLD <= threshold_q8 <= MOST_THRESHOLD:
             raise AirmarkError(f"a threshold of {threshold_q8}: give {LEAST_THRESHOLD} to {MOST_THRESHOLD}, in 1/256")
-        if not 0 <= first_sample < 2**64:
-            raise AirmarkError(f"a first sample of {first_sample}: give 0 to 2^64 - 1")
+        if not 0 <= first_sample < 2**63:
+            raise AirmarkError(f"a first sample of {first_sample}: give 0 to 2^63 - 1")
         self.rate = rate_of(rate)
         self.first_sample, self.threshold, self.taps = first_sample, threshold_q8, taps
         self.spans: list[Span] = [WHOLE, HALF] if early else [WHOLE]

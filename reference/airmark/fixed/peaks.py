@@ -52,4 +52,4 @@ def sample_of(place: int, offset: int, rate: Rate, first_sample: int) -> int:
     """The input sample at which a mark begins, 64 bits."""
     middle = HOP * place + (FFT - HOP) // 2 + offset
     at = (middle * rate.numerator + rate.denominator // 2) // rate.denominator
-    return max(0, first_sample + at - rate.delay) % 2**64
+    return max(0, first_sample + at - rate.delay)

@@ -439,8 +439,8 @@ def errors():
         for keys in ([3], [key, None], (b"0123456789abcdef",)):
             refuses(TypeError, "each of the keys must be a Key", airmark.Detector, keys)
         refuses(ValueError, "no more than", airmark.Detector, [key] * (airmark.MAX_KEYS + 1))
-        changing = [ChangesTheList(), key, key]
-        ChangesTheList.changed = changing
+        changing = [key, key]
+        changing.insert(0, ChangesTheList(changing))
         same(len(airmark.Detector(changing).keys), 3)
         refuses(ValueError, "16 bytes", airmark.Key, b"short")
         refuses(TypeError, "threshold must be a number", airmark.Detector, key, threshold="6")
@@ -454,7 +454,8 @@ def errors():
 class ChangesTheList:
     """A key in a list that is emptied as the key is read."""
 
-    changed = []
+    def __init__(self, changed):
+        self.changed = changed
 
     @property
     def words(self):

@@ -22,6 +22,7 @@ from airmark.fixed.tables import (
     HALF,
     LOW_BANDS,
     LOW_HANDICAP,
+    RING,
     WHOLE,
     Rate,
     Span,
@@ -218,14 +219,15 @@ def test_the_template_decides_again_as_the_model(rate: Rate, span: Span):
 @pytest.mark.parametrize("span", SPANS, ids=lambda span: span.name)
 @pytest.mark.parametrize("reached", [True, False])
 def test_with_a_confirmed_candidate_leave_those_near_it(span: Span, reached: bool):
-    """SPEC 6.4: of its key and span, up to half a span away, where its score is at least the threshold."""
+    """SPEC 6.4: of its key and span, n up to half a span away, where its score is at least the threshold."""
     q, v = 40_000, 600_000
     score = statistic.score(2 * q, 2 * v, 0) - statistic.handicap(2 * v, span, rate_of(16_000))
     detector = Tapped(rate_of(16_000), threshold_q8=score + (not reached))
     near = span.length // 2
-    for d in (-near - 1, -near, -1, 1, near, near + 1):
+    for d, moved in product((-near - 1, -near, -1, 1, near, near + 1), (-1, 0, 1)):
         detector.take(span, count=4, ago=140)
         first = detector.now().waiting[0]
+        detector.lib.tap_place(detector.state, first + moved)
         others = [(first + d, 0, span is HALF), (first + 1, 1, span is HALF), (first + 1, 0, span is WHOLE)]
         for at, other in enumerate(others, 1):
             detector.lib.tap_put(detector.state, at, *other)
@@ -363,6 +365,41 @@ def test_a_begun_candidate_gives_way_only_to_one_clearly_higher(step: int):
         assert detector.now().waiting[0] == (second if ahead > (64 if step else 0) else first), ahead
         detector.take(WHOLE, count=0)
         detector.silence(256 - 85)
+
+
+@pytest.mark.parametrize("step", [template.STEPS, template.STEPS + 1])
+def test_confirm_needs_the_place_in_the_ring(step: int):
+    """SPEC 6.3: from its first step on; else the candidate is dropped."""
+    for ago, kept in ((RING, True), (RING + 1, False)):
+        detector = Tapped(rate_of(16_000))
+        detector.take(WHOLE, ago=ago, step=step)
+        detector.silence(85)
+        assert (detector.now().queued, detector.lib.airmark_dropped(detector.state)) == (kept, not kept)
+
+
+def test_the_score_is_the_higher_of_all_and_of_the_lower_bands():
+    """SPEC 9: max(score_all, score_low - 77), less the handicap, about where both are alike."""
+    detector = Tapped(rate_of(16_000))
+    stage, v = STAGES.index("statistic"), 600_000
+    handicap = statistic.handicap(2 * v, WHOLE, rate_of(16_000))
+    of_low = statistic.score(40_000, v, 0)
+    alike = next(q for q in range(0, 40_000, 8) if statistic.score(40_000 + q, 2 * v, 0) >= of_low - LOW_HANDICAP)
+    ahead = set()
+    for q in range(alike - 40, alike + 40):
+        of_all = statistic.score(40_000 + q, 2 * v, 0)
+        detector.take(WHOLE)
+        detector.lib.tap_clear()
+        detector.lib.tap_end_confirm(detector.state, 40_000, q, v)
+        detector.silence(85)
+        words = detector.ffi.buffer(detector.lib.tap_values(stage), 4 * detector.lib.tap_count(stage))
+        assert np.frombuffer(words, np.int32)[-3:].tolist() == [
+            of_all,
+            of_low,
+            max(of_all, of_low - LOW_HANDICAP) - handicap,
+        ]
+        ahead.add(of_all - of_low + LOW_HANDICAP)
+        detector.silence(256 - 85)
+    assert {-1, 0, 1, 2} <= ahead
 
 
 def test_the_count_of_dropped_candidates_stays_at_its_most():

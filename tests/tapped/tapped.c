@@ -141,6 +141,11 @@ void tap_put(airmark_t *detector, uint8_t at, uint32_t n, uint8_t key, bool half
     detector->queue[at] = place;
 }
 
+void tap_place(airmark_t *detector, uint32_t place)
+{
+    detector->place = place;
+}
+
 void tap_end_confirm(airmark_t *detector, int32_t low, int32_t high, uint32_t variance)
 {
     detector->step = AM_TEMPLATE_STEPS + 1;

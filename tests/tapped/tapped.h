@@ -35,6 +35,9 @@ void tap_queue(airmark_t *detector, uint8_t queued, uint32_t n, bool half, uint1
 /* Another candidate in place of one of them. */
 void tap_put(airmark_t *detector, uint8_t at, uint32_t n, uint8_t key, bool half);
 
+/* The first one's place is that frame. */
+void tap_place(airmark_t *detector, uint32_t place);
+
 /* Confirm of the first one has but its score to tell, of lower and upper bands with that Q each, that V each and no T. */
 void tap_end_confirm(airmark_t *detector, int32_t low, int32_t high, uint32_t variance);
 

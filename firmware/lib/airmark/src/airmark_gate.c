@@ -192,7 +192,7 @@ airmark_gate_status_t airmark_gate_ask(const airmark_gate_t *gate, const airmark
     } else {
         answer->verdict = AIRMARK_GATE_WAIT;
     }
-    if (in_time || answer->late) {
+    if (covering != NULL && (in_time || answer->late)) {
         answer->mark = covering->detection;
     }
     return AIRMARK_GATE_OK;

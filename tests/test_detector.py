@@ -549,7 +549,21 @@ def test_detect_names_the_engine_and_its_false_alarms(tmp_path: Path, capsys):
         heading = capsys.readouterr().out.splitlines()[0]
         assert heading == f"threshold {year:.2f} (1 false alarm a year), engine {engine}"
     assert main([*words, "--json"]) == 1
-    assert json.loads(capsys.readouterr().out)["engine"] == "c"
+    result = json.loads(capsys.readouterr().out)
+    assert result["engine"] == "c"
+    assert result["false_alarms_per_day"] == pytest.approx(thresholds.ONE_A_YEAR)
+
+
+@needs_engine("c")
+@pytest.mark.parametrize(("threshold", "engine", "more"), [(3.9, "c", True), (4, "c", False), (3.9, "float", False)])
+def test_detect_says_where_more_false_alarms_come_than_were_counted(threshold, engine, more, tmp_path: Path, capsys):
+    keys()[0].save(tmp_path / "key.json")
+    soundfile.write(tmp_path / "sound.wav", np.zeros(RATE // 10), RATE)
+    words = ["detect", str(tmp_path / "sound.wav"), "--key", str(tmp_path / "key.json"), "--engine", engine]
+    assert main([*words, "--threshold", str(threshold)]) == 1
+    assert (f"{threshold:.2f} (more than " in capsys.readouterr().out) == more
+    assert main([*words, "--threshold", str(threshold), "--json"]) == 1
+    assert (json.loads(capsys.readouterr().out)["false_alarms_per_day"] is None) == more
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

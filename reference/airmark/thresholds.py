@@ -94,6 +94,11 @@ def threshold(false_alarms_per_day: float, keys: int = 1, engine: str = "float")
     return float(brentq(lambda score: tail(score, engine) - of_look, LEAST_C, MOST_C, xtol=1e-9))
 
 
+def is_counted(threshold: float, engine: str = "float") -> bool:
+    """Whether per_day is what to expect there; else there are more."""
+    return engine not in ("c", "fixed") or threshold >= LEAST_C
+
+
 def per_day(threshold: float, keys: int = 1, engine: str = "float") -> float:
-    """False alarms a day to expect over that score of an engine, all keys together."""
+    """False alarms a day to expect over that score of an engine, all keys together; more where not is_counted."""
     return keys * LOOKS_A_DAY * tail(threshold, engine)

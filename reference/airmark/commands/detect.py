@@ -45,7 +45,9 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("--rate", type=int, metavar="HZ", help="of raw sound on standard input, default 16000")
     parser.add_argument("--channels", type=int, metavar="N", help="of raw sound on standard input, default 1")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument(
+        "--json", action="store_true", help="print the result as JSON; false_alarms_per_day: null where never counted"
+    )
     parser.set_defaults(run=run)
 
 
@@ -114,6 +116,7 @@ def run(args: argparse.Namespace) -> int:
                     "engine": detector.engine,
                     "duration_s": heard / rate,
                     "threshold": detector.threshold,
+                    "false_alarms_per_day": false_alarms_per_day(detector),
                     "detections": [as_json(d, names, keys) for d in found],
                 },
                 indent=1,
@@ -138,11 +141,21 @@ def tell_missing(detector: Detector) -> None:
 
 def heading(detector: Detector) -> str:
     """The line above the detections: what counts as one."""
-    from airmark.thresholds import per_day
+    from airmark.thresholds import is_counted, per_day
 
     a_year = f"{365.25 * per_day(detector.threshold, len(detector.keys), detector.engine):.3g}"
-    alarms = f"{a_year} false alarm{'s' * (a_year != '1')} a year"
+    more = "" if is_counted(detector.threshold, detector.engine) else "more than "
+    alarms = f"{more}{a_year} false alarm{'s' * (a_year != '1')} a year"
     return f"threshold {detector.threshold:.2f} ({alarms}), engine {detector.engine}"
+
+
+def false_alarms_per_day(detector: Detector) -> float | None:
+    """To expect from sound without marks, all keys together; None where that was not counted."""
+    from airmark.thresholds import is_counted, per_day
+
+    if not is_counted(detector.threshold, detector.engine):
+        return None
+    return per_day(detector.threshold, len(detector.keys), detector.engine)
 
 
 def names_of(keys: list[Key]) -> list[str]:

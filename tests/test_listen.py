@@ -46,7 +46,8 @@ def test_finds_the_mark_of_a_file_in_real_time(files, capsys):
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == 1
     found = json.loads(printed[0])
-    assert set(found) == {"sample", "time_s", "score", "drift_ppm", "key", "fingerprint"}
+    assert set(found) == {"sample", "time_s", "score", "drift_ppm", "key", "fingerprint", "early"}
+    assert found["early"] is True
     assert found["time_s"] == pytest.approx(AT_S, abs=0.016)
     assert found["key"] == "secret"
 
@@ -77,10 +78,18 @@ class Clock:
 def test_listening_says_what_detecting_says(files, at_once, capsys):
     assert main(["detect", files.marked, "--key", files.key, "--early"]) == 0
     detected = capsys.readouterr().out.splitlines()
+    assert [text.endswith("  key secret  early") for text in detected] == [False, True, False]
     assert main(["listen", "--key", files.key, "--input", files.marked]) == 0
     heard = capsys.readouterr().out.splitlines()
     assert [text for text in heard if not text.startswith("listening")] == detected
     assert at_once.time == pytest.approx(100 + LENGTH_S)
+
+
+def test_detecting_without_early_decisions_marks_none_as_early(files, capsys):
+    assert main(["detect", files.marked, "--key", files.key]) == 0
+    assert capsys.readouterr().out.splitlines()[1].endswith("  key secret")
+    assert main(["detect", files.marked, "--key", files.key, "--json"]) == 0
+    assert [one["early"] for one in json.loads(capsys.readouterr().out)["detections"]] == [False]
 
 
 def test_exit_status_1_where_nothing_is_found(files, at_once, capsys):

@@ -166,12 +166,13 @@ def names_of(keys: list[Key]) -> list[str]:
 
 def line(d: Detection, names: list[str]) -> str:
     """A detection for people; names: of the keys."""
-    return f"{d.time_s:10.3f} s  score {d.score:5.1f}  drift {d.drift_ppm:+6.1f} ppm  key {names[d.key]}"
+    early = "  early" if d.early else ""
+    return f"{d.time_s:10.3f} s  score {d.score:5.1f}  drift {d.drift_ppm:+6.1f} ppm  key {names[d.key]}{early}"
 
 
 def as_json(d: Detection, names: list[str], keys: list[Key]) -> dict[str, Any]:
     """A detection for JSON; names: of the keys."""
     return {
         "sample": d.sample, "time_s": d.time_s, "score": d.score, "drift_ppm": d.drift_ppm, "key": names[d.key],
-        "fingerprint": keys[d.key].fingerprint,
+        "fingerprint": keys[d.key].fingerprint, "early": d.early,
     }  # fmt: skip

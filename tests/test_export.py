@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import stat
 import subprocess
@@ -103,6 +104,25 @@ def test_the_image_is_what_lies_in_a_small_memory(tmp_path: Path, capsys):
     assert f"48 bytes written: {out} (3 keys; secret)" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("name", "form"), [("keys.h", "header"), ("keys.bin", "bin")])
+def test_json_says_what_was_written_and_never_the_keys(name: str, form: str, tmp_path: Path, capsys):
+    paths, out = files(tmp_path, 2), tmp_path / name
+    assert export(*paths, out, "--json") == 0
+    printed = capsys.readouterr().out
+    keys = [Key.load(path) for path in paths]
+    assert json.loads(printed) == {
+        "output": str(out),
+        "format": form,
+        "bytes": len(out.read_bytes()),
+        "keys": [
+            {"key": str(path), "fingerprint": key.fingerprint, "profile": "default"}
+            for path, key in zip(paths, keys, strict=True)
+        ],
+    }
+    words = [word for key in keys for word in key_columns(key)]
+    assert not any(text in printed for word in words for text in (str(word), f"{word:08x}"))
+
+
 @pytest.mark.parametrize("name", ["keys.h", "keys.bin"])
 def test_a_key_with_a_band_of_one_sign_is_refused(name: str, tmp_path: Path, capsys):
     signs = np.random.default_rng(0).choice([-1, 1], profile().key_shape)
@@ -128,6 +148,9 @@ def test_nothing_is_overwritten_unasked_nor_left_half_written(tmp_path: Path, ca
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["0.json", "keys.txt"], "keys.txt: is named neither .h nor .bin; the last argument is the file to write"),
+        (["0.json", "keys"], "keys: is named neither"),
+        (["0.json", "-"], "-: is named neither"),
         (["0.json", "no/such/keys.h"], "cannot write the key"),
         (["other/0.json", "keys.h"], "32 repetitions of 1 block in 4 bands"),
         (["0.json", "other/0.json", "keys.h"], "32 repetitions of 1 block in 4 bands"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("keys", metavar="KEY.json", type=Path, nargs="+", help="the key files, in the keys' order")
     parser.add_argument("output", metavar="OUT.h|OUT.bin", type=Path, help="the file to write")
     parser.add_argument("--force", action="store_true", help="overwrite an existing file")
+    parser.add_argument("--json", action="store_true", help="print what was written as JSON, without the keys' signs")
     parser.set_defaults(run=run)
 
 
@@ -38,13 +40,21 @@ def run(args: argparse.Namespace) -> int:
     from airmark.keys import Key, write_secret
 
     output: Path = args.output
-    if output.suffix.lower() == ".json":
-        raise AirmarkError(
-            f"{output}: is named like a key file; the last argument is the file to write, OUT.h or OUT.bin"
-        )
+    suffix = output.suffix.lower()
+    if suffix not in (".h", ".bin"):
+        what = "is named like a key file" if suffix == ".json" else "is named neither .h nor .bin"
+        raise AirmarkError(f"{output}: {what}; the last argument is the file to write, OUT.h or OUT.bin")
     keys = [Key.load(path) for path in args.keys]
-    raw = output.suffix.lower() == ".bin"
+    raw = suffix == ".bin"
     write_secret(output, image(keys) if raw else header(keys), args.force)
+    if args.json:
+        exported = [
+            {"key": str(path), "fingerprint": key.fingerprint, "profile": key.profile.name}
+            for path, key in zip(args.keys, keys, strict=True)
+        ]
+        report = {"output": str(output), "format": "bin" if raw else "header", "bytes": output.stat().st_size}
+        print(json.dumps(report | {"keys": exported}, indent=1))
+        return 0
     what = f"{16 * len(keys)} bytes" if raw else "header"
     print(f"{what} written: {output} ({len(keys)} key{'s' * (len(keys) != 1)}; secret)")
     return 0

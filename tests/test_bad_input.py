@@ -336,6 +336,20 @@ def test_no_such_command(argv: str, files: Path, capsys):
     assert "--help" in said(argv, capsys)
 
 
+@pytest.mark.parametrize(
+    ("argv", "command"),
+    [
+        ("--bogus", "airmark"),
+        ("export k.json k.h --bogus", "airmark export"),
+        ("embed a b c d", "airmark embed"),
+        ("benchmark null --bogus", "airmark benchmark null"),
+        ("benchmark null more", "airmark benchmark null"),
+    ],
+)
+def test_the_hint_names_the_command_that_does_not_know_an_argument(argv: str, command: str, files: Path, capsys):
+    assert said(argv, capsys).endswith(f"(see '{command} --help')")
+
+
 def test_a_link_to_the_input_is_the_input(files: Path, capsys):
     link = files / "link.wav"
     hard = files / "hard.wav"

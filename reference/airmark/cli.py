@@ -25,7 +25,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise AirmarkError(f"{message} (see '{self.prog} --help')")
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:  # type: ignore[override]
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """As argparse does, but what a command does not know it reports itself, and not the parser above it."""
         known, unknown = super().parse_known_args(args, namespace)
         if unknown:

@@ -338,6 +338,7 @@ def test_long_rows_are_descended_to_the_bounds():
 def test_a_search_in_vain_says_so():
     with pytest.raises(AirmarkError, match="within the bounds was found in 0 s; take fewer"):
         keysearch.generate(profile_of_shape(200, 1), np.random.default_rng(0), seconds=0.1)
+    assert keysearch.LONGEST == keygen.MOST_BLOCKS
     with pytest.raises(AirmarkError, match="more than 256 blocks"):
         keysearch.generate(profile_of_shape(9999, 9999))
 

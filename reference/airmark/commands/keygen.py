@@ -16,6 +16,8 @@ ROWS = (
     ("worst stationary host", "stationary"),
     ("gated host, period up to 32 blocks", "gated"),
 )
+MOST_BLOCKS = 256
+"""In all; airmark.keysearch.LONGEST, which takes long to import for a help text."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -26,8 +28,11 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         description="Make a secret key, readable for its owner only, and print what unmarked sound can score under it.",
     )
     parser.add_argument("key", metavar="KEY.json", type=Path, help="the key file to write")
-    parser.add_argument("--repetitions", type=int, metavar="R", help="repetitions of the pattern in a mark, 2 to 9999")
-    parser.add_argument("--blocks", type=int, metavar="M", help="blocks of the pattern, 1 to 9999")
+    in_all = f"R times M is at most {MOST_BLOCKS}"
+    parser.add_argument(
+        "--repetitions", type=int, metavar="R", help=f"repetitions of the pattern in a mark, 2 or more; {in_all}"
+    )
+    parser.add_argument("--blocks", type=int, metavar="M", help=f"blocks of the pattern, 1 or more; {in_all}")
     parser.add_argument("--profile", default="default", metavar="NAME", help="the profile it belongs to")
     parser.add_argument(
         "--apart-from",
@@ -54,8 +59,8 @@ def run(args: argparse.Namespace) -> int:
     from airmark.profile import profile_of_shape
 
     for option, value, least, most in (
-        ("--repetitions", args.repetitions, 2, 9999),
-        ("--blocks", args.blocks, 1, 9999),
+        ("--repetitions", args.repetitions, 2, MOST_BLOCKS),
+        ("--blocks", args.blocks, 1, MOST_BLOCKS // 2),
         ("--seed", args.seed, 0, 2**64 - 1),
     ):
         if value is not None and not least <= value <= most:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from scipy.stats import binomtest
 
-from airmark import evaluate, intervals, materials, report, report_plot, thresholds
+from airmark import evaluate, intervals, materials, null, report, report_plot, thresholds
 from airmark.channel import Channel
 from airmark.cli import main
 from airmark.commands import evaluate as command
@@ -414,10 +414,12 @@ def test_the_command_writes_a_report(tmp_path, capsys, monkeypatch):
         (["--trials", "5", "--full"], "--full"),
         (["--scheduler", "host:1"], "dask"),
         (["--backend", "nosuch"], "nosuch"),
+        (["--backend", "dask", "--scheduler", "localhost:1"], "--backend dask --scheduler localhost:1: joblib cannot"),
     ],
 )
-def test_wrong_use_is_one_line_and_writes_nothing(words, said, tmp_path, monkeypatch, capsys):
+def test_wrong_use_is_one_line_before_any_work_and_writes_nothing(words, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(null, "keys_with_symmetries", lambda *_: pytest.fail("searches for keys"))
     assert main(["evaluate", "--null-keys", "0", *words]) == 2
     error = capsys.readouterr().err
     assert said in error

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -325,12 +326,7 @@ def run(
     nulls = _null_work(plan, null_keys)
     work += [joblib.delayed(function)(*given) for _, function, given in nulls]
     results: list[Any] = []
-    extra = {} if scheduler is None else {"scheduler_host": scheduler}
-    try:
-        workers = joblib.parallel_config(backend or "loky", **extra)
-    except (ValueError, ImportError, OSError) as error:
-        raise AirmarkError(f"--backend {backend}: joblib cannot use it: {error}") from None
-    with workers:
+    with _workers(backend, scheduler):
         for result in joblib.Parallel(n_jobs=jobs, return_as="generator")(work):
             results.append(result)
             if progress:
@@ -347,6 +343,24 @@ def run(
         of["hard hosts"],
         time.monotonic() - began,
     )
+
+
+def check_backend(backend: str | None, scheduler: str | None = None) -> None:
+    """Raises AirmarkError for a backend that joblib cannot use; of dask, where its scheduler does not answer."""
+    with _workers(backend, scheduler):
+        pass
+
+
+def _workers(backend: str | None, scheduler: str | None) -> AbstractContextManager[object]:
+    import joblib
+
+    extra = {} if scheduler is None else {"scheduler_host": scheduler}
+    try:
+        workers: AbstractContextManager[object] = joblib.parallel_config(backend or "loky", **extra)
+    except (ValueError, ImportError, OSError) as error:
+        told = f"--backend {backend}" if scheduler is None else f"--backend {backend} --scheduler {scheduler}"
+        raise AirmarkError(f"{told}: joblib cannot use it: {error}") from None
+    return workers
 
 
 def _null_work(plan: Plan, keys: Sequence[Key]) -> list[tuple[str, Callable[..., Any], tuple[Any, ...]]]:

@@ -131,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    from airmark import detector, embedder, thresholds
+    from airmark import detector, embedder, evaluate, thresholds
 
     common.check_trials(args)
     if args.baseline is not None:
@@ -151,6 +151,7 @@ def _check(args: argparse.Namespace) -> None:
         thresholds.threshold(args.false_alarms_per_day, engine=engine)
     if args.scheduler is not None and args.backend != "dask":
         raise AirmarkError("--scheduler goes with --backend dask")
+    evaluate.check_backend(args.backend, args.scheduler)
 
 
 def _conditions(names: list[str] | None) -> tuple[tuple[Condition, ...], list[str]]:

@@ -7,6 +7,7 @@ it: sizes and offsets of structures, values of macros, types of functions.
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from pathlib import Path
 import cffi
 
 MODULE = "airmark._native"
+BEGINNING = "#define _CFFI_"
+"""In what cffi writes."""
 
 
 def declarations(header: str) -> str:
@@ -50,15 +53,39 @@ def declarations(header: str) -> str:
     return "\n".join(lines)
 
 
-def main(headers: Sequence[Path], output: Path) -> None:
-    """Write the module's C code for those headers, in their order."""
+def write(headers: Sequence[Path], output: Path) -> None:
+    """Write the module's C code for those headers, in their order. Raises ValueError for one that cffi can't read."""
     ffi = cffi.FFI()
     for header in headers:
-        ffi.cdef(declarations(header.read_text(encoding="utf-8")))
+        try:
+            ffi.cdef(declarations(header.read_text(encoding="utf-8")))
+        except cffi.CDefError as error:
+            raise ValueError(f"{header}: {error}") from None
     ffi.set_source(MODULE, "\n".join(f'#include "{header.name}"' for header in headers))
     ffi.emit_c_code(str(output))
 
 
+def main() -> int:
+    """Exit status 0: written; 2: wrong arguments, or the output is a file that was not written here."""
+    parser = argparse.ArgumentParser(description=__doc__.split(":", 1)[0] + ".")
+    parser.add_argument("headers", metavar="HEADER", type=Path, nargs="+", help="what cffi is told of, in this order")
+    parser.add_argument("output", metavar="OUTPUT.c", type=Path, help="the file to write; its own it overwrites")
+    options = parser.parse_args()
+    output: Path = options.output
+    try:
+        if output.suffix != ".c":
+            raise ValueError(f"{output}: is not named .c; the last argument is the file to write")
+        if output.exists() and BEGINNING not in output.read_text("utf-8", "replace"):
+            raise ValueError(f"{output}: exists already and was not written here; name another file")
+        write(options.headers, output)
+    except OSError as error:
+        print(f"generate.py: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
+    except ValueError as error:
+        print(f"generate.py: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
+
+
 if __name__ == "__main__":
-    *given, written = map(Path, sys.argv[1:])
-    main(given, written)
+    sys.exit(main())

@@ -35,6 +35,23 @@ def test_what_is_missing_is_skipped_but_not_in_ci(monkeypatch):
         needed("no-such-tool")
 
 
+def test_the_guides_table_has_every_extra_and_what_the_installer_brings_for_it():
+    guide, project, install = (
+        (ROOT / name).read_text("utf-8") for name in ("reference/README.md", "pyproject.toml", "reference/install")
+    )
+    table = guide.split("| extra |")[1].split("\n\n")[0]
+    told = dict(re.findall(r"^\| `(\w+)` \|.*?\| ?([^|]*)\|$", table, re.MULTILINE))
+    extras = project.split("[project.optional-dependencies]")[1].split("\n[")[0]
+    assert set(told) == set(re.findall(r"^(\w+) = ", extras, re.MULTILINE))
+    installed = re.findall(r'^    "([^|"]+)\|.*\|([a-z ]+)"$', install, re.MULTILINE)
+    brought = {
+        (extra, package) for packages, names in installed for extra in names.split() for package in packages.split()
+    }
+    assert ("test", "python3-dev") in brought
+    # Those of the emulators are told of in other words.
+    assert [one for one in brought if one[0] != "emulators" and one[1] not in told[one[0]]] == []
+
+
 def test_no_test_has_a_skip_of_its_own_for_a_tool():
     own = re.compile(r"skipif\([^\n]*(?:is_built|which\(|find_spec)|skip\([^\n]*(?:not built|no C compiler)")
     found = [path.name for path in Path(__file__).parent.glob("*.py") if own.search(path.read_text("utf-8"))]
@@ -71,3 +88,59 @@ def test_a_command_started_with_another_python_goes_on_in_the_environment(comman
     else:
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == f"{command}: the package airmark is missing; first: reference/install\n"
+
+
+GENERATE = ROOT / "bindings/generate.py"
+HEADERS = [ROOT / "firmware/lib/airmark/src/airmark.h"]
+
+
+def generated(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, GENERATE, *arguments]
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, cwd=cwd)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["--help"], 0, ""),
+        (["--x"], 2, "arguments"),
+        ([*HEADERS, "--x"], 2, "required: OUTPUT.c"),
+        ([*HEADERS, "keys"], 2, "generate.py: keys: is not named .c; the last argument is the file to write\n"),
+        (["no.h", "out.c"], 2, "generate.py: no.h: No such file or directory\n"),
+        (["bad.h", "out.c"], 2, "generate.py: bad.h: "),
+        ([*HEADERS, "mine.c"], 2, "generate.py: mine.c: exists already and was not written here; name another file\n"),
+    ],
+)
+def test_the_generator_writes_nothing_where_its_arguments_are_wrong(arguments, status, said, tmp_path):
+    (tmp_path / "mine.c").write_text("int mine;\n", "utf-8")
+    (tmp_path / "bad.h").write_text("int f(\n", "utf-8")
+    done = generated(*arguments, cwd=tmp_path)
+    assert done.returncode == status
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.h", "mine.c"]
+    assert (tmp_path / "mine.c").read_text("utf-8") == "int mine;\n"
+
+
+def test_the_generator_overwrites_what_it_wrote_as_the_build_does(tmp_path):
+    (tmp_path / "own.h").write_text("int own(void);\n", "utf-8")
+    for headers in (HEADERS, [*HEADERS, "own.h"]):
+        assert generated(*headers, "_native.c", cwd=tmp_path).returncode == 0
+    assert "own" in (tmp_path / "_native.c").read_text("utf-8")
+
+
+def test_listening_cost_says_what_to_do_first_and_refuses_what_it_does_not_know(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(ROOT / "tests/micropython"))
+    import interpreters
+    import listening_cost
+
+    monkeypatch.setattr(interpreters, "BUILD", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["listening_cost.py"])
+    assert listening_cost.main() == 2
+    missing = tmp_path / "mpy/armv7emdp/airmark.mpy"
+    assert capsys.readouterr().err == f"listening_cost.py: {missing} is missing; first: tests/micropython/run\n"
+    for argument, status in (("--help", 0), ("--x", 2)):
+        monkeypatch.setattr(sys, "argv", ["listening_cost.py", argument])
+        with pytest.raises(SystemExit) as caught:
+            listening_cost.main()
+        assert caught.value.code == status

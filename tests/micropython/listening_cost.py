@@ -8,6 +8,7 @@ tests/cost counts them; under MicroPython those of the statement `process(block)
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import struct
@@ -30,6 +31,9 @@ SECONDS = 4.0
 
 def figures() -> dict[str, dict[str, int]]:
     """Instructions a second for each host and way, and bytes of heap. Raises RunError."""
+    module = interpreters.BUILD / f"mpy/{MPY}/airmark.mpy"
+    if not module.exists():
+        raise interpreters.RunError(f"{module} is missing; first: tests/micropython/run")
     cost = scripts.script(interpreters.ROOT / "tests/cost")
     sound = [host for host in cost.hosts(None, SECONDS) if host.name.startswith(NAME)]
     plain_core = cost.CORES["m7"]
@@ -45,7 +49,7 @@ def figures() -> dict[str, dict[str, int]]:
             (files / f"{i}.pcm").write_bytes(host.pcm(16_000).tobytes())
         for script in (interpreters.GLUE / "airmark_helpers.py", interpreters.HERE / "cost_on_device.py"):
             shutil.copyfile(script, files / script.name)
-        shutil.copyfile(interpreters.BUILD / f"mpy/{MPY}/airmark.mpy", files / f"airmark_{MPY}.mpy")
+        shutil.copyfile(module, files / f"airmark_{MPY}.mpy")
         interpreters.image(files)
         (core,) = (core for core in interpreters.CORES if core.name == CORE)
         instead = f"import sys, airmark_{MPY}\nsys.modules['airmark'] = airmark_{MPY}\n"
@@ -70,12 +74,17 @@ def figures() -> dict[str, dict[str, int]]:
 
 def main() -> int:
     """Print the figures; exit status 0, or 2 where something is missing."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n", 1)[0], epilog="First: tests/micropython/run, which builds what this needs."
+    )
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    options = parser.parse_args()
     try:
         found = figures()
     except interpreters.RunError as error:
         print(f"listening_cost.py: {error}", file=sys.stderr)
         return 2
-    if "--json" in sys.argv[1:]:
+    if options.json:
         print(json.dumps(found, indent=1))
         return 0
     for host, ways in found.items():

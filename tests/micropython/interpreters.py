@@ -384,12 +384,20 @@ def build() -> None:
             package(arch)
 
 
-def main() -> int:
-    """Exit status 0: all checks passed on every interpreter; 1: some did not; 2: something could not be built."""
+def options() -> argparse.Namespace:
+    """The arguments; ends the program where they are wrong, or ask for help."""
     parser = argparse.ArgumentParser(prog="tests/micropython/run", description=__doc__.split("\n", 1)[0])
     parser.add_argument("--verbose", action="store_true", help="print every check, not only what failed")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="interpreters at a time (all cores)")
-    options = parser.parse_args()
+    given = parser.parse_args()
+    if given.jobs is not None and given.jobs < 1:
+        parser.error(f"--jobs {given.jobs}: give a whole number, 1 at least")
+    return given
+
+
+def main() -> int:
+    """Exit status 0: all checks passed on every interpreter; 1: some did not; 2: something could not be built."""
+    given = options()
     try:
         start = time.monotonic()
         build()
@@ -398,11 +406,11 @@ def main() -> int:
         print(f"tests/micropython/run: {error}", file=sys.stderr)
         return 2
     folder, worst = files(BUILD / "files"), 0
-    with ThreadPoolExecutor(options.jobs) as pool:
+    with ThreadPoolExecutor(given.jobs) as pool:
         results = pool.map(lambda one: one.result(folder), INTERPRETERS)
         for one, (text, passed, failed, seconds) in zip(INTERPRETERS, results, strict=True):
             worst = max(worst, failed)
-            if options.verbose or failed:
+            if given.verbose or failed:
                 print(text, end="")
             heap = re.search(r"^heap (\d+)", text, re.MULTILINE)
             more = f", a detector takes {heap[1]} bytes of heap" if heap else ""

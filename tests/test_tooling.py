@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import runpy
 import shutil
@@ -144,3 +145,33 @@ def test_listening_cost_says_what_to_do_first_and_refuses_what_it_does_not_know(
         with pytest.raises(SystemExit) as caught:
             listening_cost.main()
         assert caught.value.code == status
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "installs"),
+    [(["--help"], 0, False), (["--x"], 2, False), (["--jobs", "0"], 2, False), (["--verbose"], 9, True)],
+)
+def test_the_interpreters_command_reads_its_arguments_before_it_installs(arguments, status, installs, tmp_path):
+    for name in ("run", "interpreters.py"):
+        (tmp_path / "tests/micropython").mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "tests/micropython" / name, tmp_path / "tests/micropython" / name)
+    installer = tmp_path / "reference/install"
+    installer.parent.mkdir()
+    installer.write_text("#!/bin/sh\necho installed\nexit 9\n", "utf-8")
+    installer.chmod(0o755)
+    environment = os.environ | {"PYTHON": sys.executable}
+    command = [tmp_path / "tests/micropython/run", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == status
+    assert ("installed" in done.stdout) == installs
+    assert ("usage: tests/micropython/run" in done.stdout + done.stderr) != installs
+
+
+def test_lc3_says_first_what_it_is_and_what_it_gives_airmark_evaluate():
+    command = [sys.executable, ROOT / "tests/packages/lc3.py", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    first, _, rest = done.stdout.partition("usage: airmark evaluate")
+    assert first.startswith("Measures how often marks are found behind LC3")
+    assert "--null-keys 0 --baseline 0 --jobs 1" in first
+    assert "--trials" in rest

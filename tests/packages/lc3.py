@@ -2,7 +2,8 @@
 
     .venv/bin/python tests/packages/lc3.py [ARGUMENT OF airmark evaluate]...
 
-That is `airmark evaluate --condition headset` with LC3's two frame lengths as the ways, 16 kHz and 32 kbit/s each.
+That is `airmark evaluate --condition headset` with LC3's two frame lengths as the ways, 16 kHz and 32 kbit/s each, and
+with --null-keys 0 --baseline 0 --jobs 1 unless told otherwise; LC3 is known to this process only, so keep to one job.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ def coder(samples: np.ndarray, rate: int, spec: str | codecs.Codec) -> tuple[np.
 roundtrip = codecs.roundtrip
 
 if __name__ == "__main__":
-    if missing := [tool for tool in ("elc3", "dlc3") if not shutil.which(tool)]:
+    if not {"-h", "--help"}.isdisjoint(sys.argv[1:]):
+        print(f"{__doc__}\nThe arguments of airmark evaluate:\n", flush=True)
+    elif missing := [tool for tool in ("elc3", "dlc3") if not shutil.which(tool)]:
         print(f"tests/packages/lc3.py: needs {' and '.join(missing)} (Debian package liblc3-tools)", file=sys.stderr)
         sys.exit(2)
     codecs.KINDS |= {name: codecs._Kind("here", rates=(RATE,), mono=True, delay=0) for name in FRAME_MS}

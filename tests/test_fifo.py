@@ -135,6 +135,7 @@ def test_bad_sizes_are_refused(tmp_path: Path):
         "    static int16_t samples[8];\n"
         "    airmark_fifo_t fifo, before;\n"
         "    const uint32_t sizes[] = {0, 3, 6, 0x40000001u, 0x80000000u, 0xFFFFFFFFu};\n"
+        "    if (airmark_fifo_init(&fifo, samples, AIRMARK_FIFO_LARGEST) != AIRMARK_OK) return 6;\n"
         "    if (airmark_fifo_init(&fifo, samples, 8) != AIRMARK_OK) return 1;\n"
         "    before = fifo;\n"
         "    for (unsigned i = 0; i < 6; i++) {\n"

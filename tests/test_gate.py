@@ -353,16 +353,29 @@ def test_refuses_only_words_that_the_last_of_the_forgotten_marks_might_cover(mak
     assert one.ask(Word(0, 9_600, 9_600)).verdict is Verdict.WAIT
 
 
-# Any sequence of calls
+# Any sequence of calls, in samples of 16 kHz; the rate comes to them later
 
 NEAR = st.integers(0, 4 * LENGTH)
-BASES = st.sampled_from([0, 1 << 31, 1 << 32, (1 << 63) - 20 * LENGTH])
+BASES = st.sampled_from([0, 1 << 31, 1 << 32, (1 << 63) - 64 * LENGTH])
+RATES = st.sampled_from([8_000, 16_000, 44_100, 48_000])
 MARKS = st.builds(Told, NEAR, st.just(1_700), st.just(-3), st.integers(0, 2), st.booleans())
 STEPS = st.lists(st.tuples(st.lists(MARKS, max_size=3), st.integers(1, 20_000)), max_size=12)
 WORDS = st.lists(
     st.builds(lambda start, n, more: Word(start, start + n, start + n + more), NEAR, st.integers(1, 40_000), NEAR),
     min_size=1, max_size=4,
 )  # fmt: skip
+
+
+def at_rate(samples: int, rate: int) -> int:
+    """Samples of 16 kHz at another rate, rounded up."""
+    return -(-samples * rate // RATE)
+
+
+def word_at(word: Word, rate: int, base: int) -> Word:
+    """At least one sample stays of each length."""
+    start = base + at_rate(word.start, rate)
+    end = start + at_rate(word.end - word.start, rate)
+    return Word(start, end, end + at_rate(word.reported - word.end, rate))
 
 
 def answer_of(one: gate.AnyGate, word: Word) -> Answer | Status:
@@ -377,21 +390,23 @@ class Ideal:
 
     def __init__(self, config: GateConfig) -> None:
         self.config, self.marks, self.now = config, [], 0
+        self.length, self.repetition, self.latest = (at_rate(n, config.rate) for n in (LENGTH, 1_024, LATEST))
+        self.latest += 12 if config.rate > RATE else 0  # resampling
 
     def mark(self, told: Told, heard: int) -> None:
-        same = any(m.key == told.key and -1_024 <= m.sample - told.sample <= 1_024 for _, m in self.marks)
+        same = any(m.key == told.key and abs(m.sample - told.sample) <= self.repetition for _, m in self.marks)
         if told.key in self.config.keys and not same:
             self.marks.append((heard, told))
 
     def ask(self, word: Word) -> Verdict:
-        enough = min(word.end - word.start, LENGTH) * self.config.overlap_percent
+        enough = min(word.end - word.start, self.length) * self.config.overlap_percent
 
         def covers(sample: int) -> bool:
-            return 100 * max(0, min(sample + LENGTH, word.end) - max(sample, word.start)) >= enough
+            return 100 * max(0, min(sample + self.length, word.end) - max(sample, word.start)) >= enough
 
-        begins = range(word.end - min(word.end - word.start, LENGTH), word.end + 1)
+        begins = range(word.end - min(word.end - word.start, self.length), word.end + 1)
         last = begins[bisect_left(begins, True, key=lambda sample: not covers(sample)) - 1]
-        until = max(word.reported, min(last + LATEST, word.end + self.config.wait))
+        until = max(word.reported, min(last + self.latest, word.end + self.config.wait))
         if any(heard <= until and covers(told.sample) for heard, told in self.marks):
             return Verdict.SUPPRESS
         return Verdict.WAKE if self.now >= until else Verdict.WAIT
@@ -412,15 +427,15 @@ def test_c_gives_a_mark_with_its_answer_or_none():
 
 
 @settings(max_examples=200, deadline=None)
-@given(STEPS, WORDS, st.sampled_from([0, 3_000, 50_000]), st.sampled_from([1, 50, 75, 100]), BASES)
-def test_any_calls_give_what_the_rules_say_and_the_same_in_c(steps, words, wait, percent, base):
-    config = GateConfig(RATE, wait, percent, keys={0, 2})
+@given(STEPS, WORDS, st.sampled_from([0, 3_000, 50_000]), st.sampled_from([1, 50, 75, 100]), BASES, RATES)
+def test_any_calls_give_what_the_rules_say_and_the_same_in_c(steps, words, wait, percent, base, rate):
+    config = GateConfig(rate, at_rate(wait, rate), percent, keys={0, 2})
     gates, ideal, now = [make(config, base) for make in GATES], Ideal(config), base
-    words = [Word(*(base + n for n in word)) for word in words]
+    words = [word_at(word, rate, base) for word in words]
     known: dict[Word, Answer] = {}
     for marks, more in steps:
-        now += more
-        for told in (told._replace(sample=base + told.sample) for told in marks):
+        now += at_rate(more, rate)
+        for told in (told._replace(sample=base + at_rate(told.sample, rate)) for told in marks):
             for one in (*gates, ideal):
                 one.mark(told, now)
         ideal.now = now

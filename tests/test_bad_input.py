@@ -422,6 +422,38 @@ def test_standard_output_that_is_full(command: str, files: Path):
     assert done.stderr == b"airmark: error: No space left on device: the system refused it\n"
 
 
+def closed(command: str, stream: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
+    """A command with a standard stream closed, as by the shell's ``>&-``."""
+    argv = ["sh", "-c", f'exec "$@" {stream}', "sh", sys.executable, "-m", "airmark.cli", *command.split()]
+    return subprocess.run(argv, capture_output=True, cwd=folder, timeout=60, check=False)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such shell there")
+@pytest.mark.parametrize(
+    ("command", "stream", "status", "error"),
+    [
+        ("detect good.wav --key key.json", ">&-", 2, "standard output is closed"),
+        ("embed - - --key key.json", ">&-", 2, "standard output is closed"),
+        ("embed good.wav folder/out.wav --key key.json --at 1 --strength -14", ">&-", 0, ""),
+        ("simulate good.wav folder/out.wav --level -3", ">&-", 0, ""),
+        ("export key.json folder/out.h", ">&-", 0, ""),
+        ("detect - --key key.json", "<&-", 2, "standard input: there is no sound in it"),
+        ("embed - - --key key.json", "<&-", 2, "standard input: there is no sound in it"),
+        ("detect missing.wav --key key.json", "2>&-", 2, ""),
+        ("simulate good.wav folder/out.wav --level -3", "<&- >&- 2>&-", 0, ""),
+    ],
+)
+def test_standard_streams_that_are_closed(command: str, stream: str, status: int, error: str, files: Path):
+    done = closed(command, stream, files)
+    written = list((files / "folder").iterdir())
+    for path in written:
+        path.unlink()
+    assert (done.returncode, len(written)) == (status, int(not status))
+    assert error in done.stderr.decode()
+    assert done.stderr.count(b"\n") == bool(error)
+    assert b"error" not in done.stdout
+
+
 def test_a_reader_of_the_table_who_leaves(files: Path):
     argv = [
         sys.executable,

@@ -72,6 +72,25 @@ def _give_up_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _open_closed_streams() -> bool:
+    """Standard streams that are closed, which Python has as None, read and write nothing; whether output was one.
+
+    In this order each gets the number that is its own, so that no other file is taken for it.
+    """
+    closed = sys.stdout is None
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+    return closed
+
+
+def _prints_its_result(args: argparse.Namespace) -> bool:
+    """Whether what a command is asked for comes on standard output, and not in a file."""
+    if args.command == "embed":
+        return bool(args.output == "-")
+    return args.command in ("detect", "listen", "benchmark") and getattr(args, "out", None) is None
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status.
 
@@ -81,6 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Before numpy is loaded: its matrices here are small, and threads for them only wait for each other (on two busy
     # cores the demo took 90 s instead of 18 s).
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    closed = _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # File names need not be of the terminal's characters.
         if hasattr(stream, "reconfigure"):
@@ -88,6 +108,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with _ending():
             args = parser().parse_args(argv)
+            if closed and _prints_its_result(args):
+                raise AirmarkError("standard output is closed, where the result would go: send it to a file or a pipe")
             status = int(args.run(args))
             sys.stdout.flush()
             return status

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import importlib
 import os
+import re
 import signal
 import sys
 import threading
@@ -18,9 +19,16 @@ from airmark.version import __version__
 
 COMMANDS = ("demo", "keygen", "export", "embed", "detect", "listen", "simulate", "benchmark", "evaluate")
 
+NEGATIVE = re.compile(r"-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
+"""A negative number, which is no option; argparse itself takes those with an exponent for options."""
+
 
 class _Parser(argparse.ArgumentParser):
-    """An argument parser that reports wrong use as the rest of the program does."""
+    """An argument parser that reports wrong use as the rest of the program does, and knows numbers such as -1e1."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._negative_number_matcher = NEGATIVE
 
     def error(self, message: str) -> NoReturn:
         raise AirmarkError(f"{message} (see '{self.prog} --help')")

@@ -401,6 +401,18 @@ def test_a_lossy_recording_beyond_full_scale(files: Path, capsys):
         Path("folder/out.wav").unlink(missing_ok=True)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
+def test_a_name_with_control_characters(files: Path, capsys):
+    name = "folder/on\nl\x1b[31m.wav"
+    try:
+        assert main(["simulate", "good.wav", name, "--level", "-3"]) == 0
+        assert "folder/on\\nl\\x1b[31m.wav: 4.00 s" in capsys.readouterr().out
+        assert main(["simulate", "good.wav", name]) == 2
+        assert capsys.readouterr().err.startswith("airmark: error: folder/on\\nl\\x1b[31m.wav exists")
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="names are no bytes there")
 def test_a_name_that_is_not_utf_8(files: Path, capsys):
     name = os.fsdecode(b"bad\xff.wav")

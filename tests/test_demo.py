@@ -141,6 +141,18 @@ def test_exit_status_and_table_say_when_a_case_goes_wrong(shown, tmp_path, monke
     assert "no, 0 of 2" in printed
 
 
+def test_a_folder_named_like_markup(capsys):
+    """Of rich, which prints the table."""
+    case = demo.Case("Near", Channel(distance_m=1.0, rt60_s=0.3))
+    outcome = SimpleNamespace(case=case, found=0, heard=[], elsewhere=[], score=0.0, as_it_should_be=True)
+    shown = {"outcomes": [outcome], "marks": [], "original": np.zeros(1), "rate": 1}
+    nothing = SimpleNamespace(**shown, threshold=6.5, false_alarms_a_year=1.0)
+    command._report(nothing, Path("x[/red]y[b]:cat:\n"))
+    printed = capsys.readouterr().out
+    assert "Look at x[/red]y[b]:cat:\\n/demo.png" in printed
+    assert "airmark detect x[/red]y[b]:cat:\\n/received-near.wav --key" in printed
+
+
 def test_a_false_alarm_is_not_as_it_should_be(shown):
     """What is found where nothing is marked is never as it should be, whatever the label."""
     marked = audio.read(shown.out / "marked.wav")

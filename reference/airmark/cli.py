@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
-from airmark.errors import AirmarkError
+from airmark.errors import AirmarkError, one_line
 from airmark.version import __version__
 
 COMMANDS = ("demo", "keygen", "export", "embed", "detect", "listen", "simulate", "benchmark", "evaluate")
@@ -122,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
             return status
     except AirmarkError as error:
-        print(f"airmark: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"airmark: error: {one_line(str(error).strip())}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         _give_up_output()
@@ -130,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         _give_up_output()
         where = f"{error.filename}: " if error.filename else ""
-        print(f"airmark: error: {where}{error.strerror or error}: the system refused it", file=sys.stderr)
+        print(f"airmark: error: {one_line(where)}{error.strerror or error}: the system refused it", file=sys.stderr)
         return 2
     except KeyboardInterrupt as end:
         return 128 + int(end.args[0] if isinstance(end, _Ended) else signal.SIGINT)

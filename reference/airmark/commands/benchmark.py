@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airmark.commands import common
-from airmark.errors import AirmarkError
+from airmark.errors import AirmarkError, one_line
 
 if TYPE_CHECKING:
     from airmark.keys import Key
@@ -475,10 +475,10 @@ def _print(result: dict[str, Any]) -> None:
         print(f"no event from a score of {result['fit_from']:g} on, so no fit: give more keys or more recordings")
     if "recordings" in result:
         for text in result["broken"]:
-            print(f"heard only in part: {text}")
+            print(f"heard only in part: {one_line(text)}")
         print("highest events:")
         for event in result["highest_events"][:8]:
-            print(f"{event['score']:6.2f}  {event['recording']} at {event['time_s']:.1f} s")
+            print(f"{event['score']:6.2f}  {one_line(event['recording'])} at {event['time_s']:.1f} s")
     if result["hosts"]:
         engines = null.heard_by(result["engine"])
         heads = [f"{name}:" + "".join(f"{engine:>7}" for engine in engines) for name in ("highest", "over one a year")]

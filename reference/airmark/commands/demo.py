@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airmark.commands import common
-from airmark.errors import AirmarkError
+from airmark.errors import AirmarkError, one_line
 
 if TYPE_CHECKING:
     from airmark.demo import Demo, Outcome
@@ -117,9 +117,10 @@ def _report(shown: Demo, out: Path) -> None:
     )
     bad = [o.case.name for o in shown.outcomes if not o.as_it_should_be]
     console.print(f"NOT as it should be: {', '.join(bad)}" if bad else "Every case went as it should.", style="bold")
-    console.print(f"Look at {out / PICTURE}, listen to {out}/*.wav, or try:", soft_wrap=True)
+    # Not by the console: a name may look like its markup.
+    print(one_line(f"Look at {out / PICTURE}, listen to {out}/*.wav, or try:"))
     example = max(shown.outcomes, key=lambda o: o.found).case.file
-    console.print(f"  airmark detect {out / example} --key {out / KEY}", soft_wrap=True)
+    print(one_line(f"  airmark detect {out / example} --key {out / KEY}"))
 
 
 def _found(outcome: Outcome) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airmark.commands import common
-from airmark.errors import AirmarkError
+from airmark.errors import AirmarkError, one_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -167,7 +167,8 @@ def names_of(keys: list[Key]) -> list[str]:
 def line(d: Detection, names: list[str]) -> str:
     """A detection for people; names: of the keys."""
     early = "  early" if d.early else ""
-    return f"{d.time_s:10.3f} s  score {d.score:5.1f}  drift {d.drift_ppm:+6.1f} ppm  key {names[d.key]}{early}"
+    key = one_line(names[d.key])
+    return f"{d.time_s:10.3f} s  score {d.score:5.1f}  drift {d.drift_ppm:+6.1f} ppm  key {key}{early}"
 
 
 def as_json(d: Detection, names: list[str], keys: list[Key]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airmark.commands import common
-from airmark.errors import AirmarkError
+from airmark.errors import AirmarkError, one_line
 
 if TYPE_CHECKING:
     from airmark.evaluate import Condition, Outcome, Plan
@@ -284,4 +284,4 @@ def _print(table: dict[str, Any], out: Path | None) -> None:
     for line in timed:
         print(line)
     if out is not None:
-        print(f"the report: {out / REPORT} ({table['run']['seconds']:.0f} s)")
+        print(f"the report: {one_line(out / REPORT)} ({table['run']['seconds']:.0f} s)")

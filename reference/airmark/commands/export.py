@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airmark.errors import AirmarkError
+from airmark.errors import AirmarkError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(report | {"keys": exported}, indent=1))
         return 0
     what = f"{16 * len(keys)} bytes" if raw else "header"
-    print(f"{what} written: {output} ({len(keys)} key{'s' * (len(keys) != 1)}; secret)")
+    print(f"{what} written: {one_line(output)} ({len(keys)} key{'s' * (len(keys) != 1)}; secret)")
     return 0
 
 

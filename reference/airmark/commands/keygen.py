@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from airmark.errors import AirmarkError
+from airmark.errors import AirmarkError, one_line
 
 ROWS = (
     ("steady tone or beat", "steady"),
@@ -94,8 +94,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"{text:36}{figures[0]:12.2f}{figures[1]:8.2f}{figures[2]:10.2f}")
     print(f"{'another stationary host in each band':36}{'':12}{bounds['stationary_each']:8.2f}")
     for path, score in cross.items():
-        print(f"on marks of {path}: {score:.2f}")
+        print(f"on marks of {one_line(path)}: {score:.2f}")
     print("'detector' is the highest of these on the detector's own scale, which allows for the host's rank:")
     print("it alone compares with a threshold.")
-    print(f"key written: {args.key} (profile {owner.name}, fingerprint {key.fingerprint})")
+    print(f"key written: {one_line(args.key)} (profile {owner.name}, fingerprint {key.fingerprint})")
     return 0

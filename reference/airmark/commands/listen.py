@@ -15,7 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from airmark.commands.detect import as_json, heading, line, names_of, tell_missing
-from airmark.errors import AirmarkError
+from airmark.errors import AirmarkError, one_line
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     names = names_of(keys)
     if not args.json:
         print(heading(detector))
-        print(f"listening to {name} at {rate} Hz; Ctrl-C ends it", flush=True)
+        print(f"listening to {one_line(name)} at {rate} Hz; Ctrl-C ends it", flush=True)
     console = Console(stderr=True)
     found = heard = 0
 

@@ -8,7 +8,7 @@ import json
 import re
 from typing import Any
 
-from airmark.errors import AirmarkError
+from airmark.errors import AirmarkError, one_line
 
 NUMBER = r"\d+(?:\.\d+)?"
 
@@ -128,8 +128,8 @@ def run(args: argparse.Namespace) -> int:
         )
         return 0
     for stage in stages or ["nothing applied: the sound is as it was"]:
-        print(stage)
-    print(f"{args.output}: {seconds:.2f} s; sample 0 of {args.input} is at sample {delay:.1f}")
+        print(one_line(stage))
+    print(one_line(f"{args.output}: {seconds:.2f} s; sample 0 of {args.input} is at sample {delay:.1f}"))
     if target.container == "RAW":
         print(f"s16 at {rate} Hz, {channels} channel{'s' * (channels != 1)}, no header")
     return 0

@@ -43,6 +43,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     soundfile.write(folder / "silent.wav", 0 * x, RATE, "PCM_16")
     soundfile.write(folder / "nan.wav", np.where(np.arange(len(x)) == 30_000, np.nan, x), RATE, "FLOAT")
     soundfile.write(folder / "inf.wav", np.where(np.arange(len(x)) == 30_000, np.inf, x), RATE, "FLOAT")
+    soundfile.write(folder / "huge.wav", np.where(np.arange(len(x)) == 30_000, 1e300, x), RATE, "DOUBLE")
     soundfile.write(folder / "3hz.wav", x, 3, "PCM_16")
     soundfile.write(folder / "1mhz.wav", x, 1_000_000, "PCM_16")
     good = (folder / "good.wav").read_bytes()
@@ -130,7 +131,24 @@ def test_bad_recordings(command: str, name: str, message: str, files: Path, caps
     ("name", "message"), [("short.wav", "too short"), ("one.wav", "too short"), ("silent.wav", "silence")]
 )
 def test_recordings_that_hold_no_mark(name: str, message: str, files: Path, capsys):
-    assert message in said(f"embed {name} out.wav --key key.json", capsys)
+    line = said(f"embed {name} out.wav --key key.json", capsys)
+    assert line.startswith(f"airmark: error: {name}: ")
+    assert message in line
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "command",
+    [
+        "embed huge.wav out.wav --key key.json",
+        "simulate huge.wav out.wav --level -3",
+        "simulate good.wav out.wav --noise huge.wav --snr 5",
+        "simulate good.wav out.wav --rir huge.wav",
+    ],
+)
+def test_a_sample_that_no_sound_has(command: str, files: Path, capsys):
+    line = said(command, capsys)
+    assert line.startswith("airmark: error: huge.wav: sample 30000 of channel 0 is 1e+300, beyond 1e+06 times full")
 
 
 def test_a_short_recording_has_no_mark_in_it(files: Path, capsys):

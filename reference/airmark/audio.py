@@ -36,6 +36,8 @@ CHANNELS = 1024
 """Most channels, as libsndfile has it."""
 BITS = {"PCM_U8": 8, "PCM_S8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 """The integer sample types and their bits; the others are FLOAT and DOUBLE."""
+LOUDEST = 1e6
+"""Times full scale; no sound has such samples, and models of hearing abort the program where one has."""
 BLOCK = 65_536
 """Frames read or written at a time where nobody asks for another number."""
 
@@ -203,6 +205,19 @@ def check_finite(block: Samples, start: int, where: object) -> None:
         raise AirmarkError(
             f"{where}: sample {start + frame} of channel {channel} is {block[frame, channel]}, not a number"
         )
+
+
+def check_loudest(samples: npt.NDArray[Any], where: object) -> None:
+    """Raise AirmarkError at the first sample beyond LOUDEST; samples: (n,) or (n, channels), finite."""
+    for start in range(0, len(samples), BLOCK):
+        block = samples[start : start + BLOCK].reshape(len(samples[start : start + BLOCK]), -1)
+        bad = (block > LOUDEST) | (block < -LOUDEST)
+        if bad.any():
+            frame, channel = (int(index) for index in np.argwhere(bad)[0])
+            raise AirmarkError(
+                f"{where}: sample {start + frame} of channel {channel} is {block[frame, channel]:g}, beyond "
+                f"{LOUDEST:g} times full scale: repair it first"
+            )
 
 
 def in_blocks(parts: Iterable[Samples], frames: int) -> Iterator[Samples]:

@@ -143,11 +143,13 @@ class Channel:
         refuses its input, for an SNR of silence, and for a crop outside the received audio; MissingExtraError without
         the package for a headset.
         """
-        x = np.array(samples, np.float32)
-        if not 1 <= x.ndim <= 2 or x.size == 0:
-            raise AirmarkError(f"channel: needs samples of shape (n,) or (n, channels), not {x.shape}")
-        if not np.isfinite(x).all():
+        given = np.asarray(samples)
+        if not 1 <= given.ndim <= 2 or given.size == 0:
+            raise AirmarkError(f"channel: needs samples of shape (n,) or (n, channels), not {given.shape}")
+        if not np.isfinite(given).all():
             raise AirmarkError("channel: the recording has samples that are not numbers")
+        audio.check_loudest(given, "channel: the recording")
+        x = np.array(given, np.float32)
         audio.check_rate(rate, "channel")
         return _Run(self, x, rate, seed).received()
 
@@ -570,6 +572,7 @@ def _clip(path: str, rate: int, stamp: tuple[int, int], mix: bool) -> Samples:
     del stamp  # only the cache's business
     recording = audio.read(path)
     x = recording.samples
+    audio.check_loudest(x, path)
     out: Samples = (x.mean(axis=1) if mix else x[:, 0]).astype(np.float32)
     if recording.rate != rate:
         out = soxr.resample(out, recording.rate, rate)

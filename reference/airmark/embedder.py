@@ -16,7 +16,7 @@ import numpy.typing as npt
 import soxr
 
 from airmark import masking, quality
-from airmark.audio import BITS, FullScaleError, check_rate, check_type, checked, quantise
+from airmark.audio import BITS, FullScaleError, check_loudest, check_rate, check_type, checked, quantise
 from airmark.channel import active_part
 from airmark.errors import AirmarkError
 from airmark.grid import Grid
@@ -48,8 +48,6 @@ LEAST_ZIMTOHRLI = 4.951
 """Quality over the mark and QUALITY_MARGIN_S on either side that strength ``auto`` keeps."""
 WEAK_SCORE = 6.0
 """A mark predicted under this is called weak: it will be missed in many rooms."""
-LOUDEST = 1e6
-"""Times full scale; no sound has such samples, and models of hearing abort the program where one has."""
 NEAR_S = 1.0
 """How far ``near`` may move a mark, either way."""
 NEAR_STEPS = 8
@@ -150,8 +148,7 @@ class Embedder:
         sample_type: str = "PCM_16", progress: Callable[[int, int], None] | None = None,
     ) -> Embedded:  # fmt: skip
         """Mark a recording; see ``airmark.embedder.embed``. Places and span are in samples."""
-        if len(host) and max(host.max(), -host.min()) > LOUDEST:
-            raise AirmarkError(f"the recording has samples beyond {LOUDEST:g} times full scale: repair it first")
+        check_loudest(host, "the recording")
         start, stop = span if span else (0, len(host))
         if stop - start < self.mark_samples:
             raise AirmarkError(

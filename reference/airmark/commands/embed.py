@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,11 +96,12 @@ def _file(args: argparse.Namespace, key: Key, strength: float | None) -> int:
     target = audio.check_output(recording, args.output, lossy=args.lossy, force=args.force)
     audio.check_fits(recording, target)
     embedder = Embedder(key, recording.rate, pattern=args.pattern or "adaptive", strength=strength, visqol=args.visqol)
+    audio.check_loudest(recording.samples, args.input)
     span = span_of(args.start, args.stop, recording.rate, len(recording.samples))
     answer = ANSWER_S if args.answer is None else args.answer
     before = word_places(args.word, args.at, span, recording.rate, key, answer=answer, early=args.early)
     places = places_of((*args.at, *before), args.near, recording.rate)
-    with common.bar() as progress:
+    with _naming(args.input), common.bar() as progress:
         task = progress.add_task("marking", total=None)
         embedded = embedder.embed(
             recording.samples,
@@ -107,7 +110,7 @@ def _file(args: argparse.Namespace, key: Key, strength: float | None) -> int:
             target.sample_type,
             lambda done, total: progress.update(task, completed=done, total=total),
         )
-    check_marked(embedded, args.word, at=bool(args.at or args.near), rate=recording.rate)
+        check_marked(embedded, args.word, at=bool(args.at or args.near), rate=recording.rate)
     audio.write(embedded.samples, recording, target, as_long=True)
     _warn_late(embedded.marks, args.word, answer, recording.rate)
     told = [_words_of(mark, args.word, recording.rate) for mark in embedded.marks]
@@ -120,6 +123,15 @@ def _file(args: argparse.Namespace, key: Key, strength: float | None) -> int:
     if embedded.silent:
         print(f"airmark: warning: {_silences(embedded.silent, recording.rate)}", file=sys.stderr)
     return 0
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """The file's name begins what the embedder, which does not know it, says of the recording."""
+    try:
+        yield
+    except AirmarkError as error:
+        raise AirmarkError(f"{path}: {error}") from None
 
 
 def _silences(silent: list[int], rate: int) -> str:

@@ -87,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
     like = dataclasses.replace(source, rate=rate, channels=channels, frames=None, layout=layout)
     target = audio.check_output(like, args.output, lossy=args.lossy, force=args.force, raw=True)
     samples = audio.read(args.input).samples
+    audio.check_loudest(samples, args.input)
     received = channel.apply(samples[:, 0] if source.channels == 1 else samples, source.rate, args.seed)
     out = received.samples.astype(np.float64).reshape(len(received.samples), -1)
     stages = list(received.stages)

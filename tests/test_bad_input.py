@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -401,6 +402,22 @@ def test_an_unwritable_folder(files: Path, capsys):
 def test_a_full_disk(files: Path, capsys):
     for out in ("/dev/full", "/dev/full/out.wav"):
         assert said(f"embed good.wav {out} --key key.json --force", capsys)
+
+
+def test_a_disk_that_is_full_to_the_last_byte(files: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    """Where libsndfile can't so much as write a header, of which it says "System error."."""
+    opened = soundfile.SoundFile
+
+    def full(name: object, mode: str = "r", *args: object) -> soundfile.SoundFile:
+        if mode == "w":
+            raise soundfile.LibsndfileError(2)
+        return opened(name, mode, *args)
+
+    monkeypatch.setattr(soundfile, "SoundFile", full)
+    assert said("embed good.wav out.wav --key key.json", capsys).endswith("out.wav can't be written: System error.")
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=0))
+    line = said("embed good.wav out.wav --key key.json", capsys)
+    assert line.endswith("out.wav can't be written: no space left on the disk")
 
 
 def test_a_lossy_recording_beyond_full_scale(files: Path, capsys):

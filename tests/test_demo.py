@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -139,6 +140,21 @@ def test_exit_status_and_table_say_when_a_case_goes_wrong(shown, tmp_path, monke
     printed = capsys.readouterr().out
     assert "NOT as it should be: Hopeless" in printed
     assert "no, 0 of 2" in printed
+
+
+def test_a_full_disk_is_told_of_where_the_files_were_wanted(shown, tmp_path, monkeypatch):
+    key = Key.load(shown.out / "key.json")
+    part = tmp_path / "part"
+    part.mkdir()
+    made = SimpleNamespace(original=np.zeros(9), marked=np.zeros(9), outcomes=[], rate=8000, key=key)
+    monkeypatch.setattr(plot, "picture", lambda _: b"")
+    monkeypatch.setattr("airmark.audio.shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    monkeypatch.setattr("os.fsync", Mock(side_effect=OSError(28, "No space left on device")))
+    with pytest.raises(AirmarkError, match=r"^wanted/key\.json: cannot write the key: No space left"):
+        command._write(made, {}, part, Path("wanted"))
+    monkeypatch.setattr(soundfile, "write", Mock(side_effect=soundfile.LibsndfileError(2)))
+    with pytest.raises(AirmarkError, match=r"^wanted: cannot write the demo's files: no space left on the disk$"):
+        command._write(made, {}, part, Path("wanted"))
 
 
 def test_a_folder_named_like_markup(capsys):

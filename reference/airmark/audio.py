@@ -71,6 +71,7 @@ _AV_FIRST = (".mp3", ".mp2", ".mp1", ".mpga", ".ogv", ".ogm")
 _DECODED_16 = re.compile(r"ULAW|ALAW|.*ADPCM.*|GSM610|G72\d_\d+|DWVW_1[26]|DPCM_\d+")
 # A length that a program puts down which doesn't know it, as it writes to a pipe (FFmpeg, SoX, arecord).
 _UNKNOWN_LENGTHS = {0xFFFFFFFF, 0x7FFFFFFF, 0x80000000, 0x7FFFF000}
+_SYSTEM = 2  # libsndfile's SF_ERR_SYSTEM
 _MALFORMED = 3  # libsndfile's SF_ERR_MALFORMED_FILE
 _TAGS = ("title", "artist", "album", "date", "tracknumber", "genre", "copyright", "comment", "license")
 
@@ -513,15 +514,19 @@ def _beside(target: Target) -> Iterator[Path]:
         temporary.open("xb").close()
         yield temporary
     except (soundfile.LibsndfileError, av.FFmpegError, OSError, FullScaleError) as error:
-        reason = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
-        if isinstance(error, FullScaleError):
-            reason += " (.wav can hold FLOAT)"
-        with contextlib.suppress(OSError):  # libsndfile says "System error."
-            reason = reason if shutil.disk_usage(temporary.parent).free else "no space left on the disk"
-        raise AirmarkError(f"{target.path} can't be written: {reason}") from None
+        more = " (.wav can hold FLOAT)" if isinstance(error, FullScaleError) else ""
+        raise AirmarkError(f"{target.path} can't be written: {why(error, temporary.parent)}{more}") from None
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def why(error: Exception, folder: Path) -> str:
+    """The reason, in words, for which a file couldn't be written into a folder."""
+    with contextlib.suppress(OSError):  # libsndfile says "System error."
+        if not shutil.disk_usage(folder).free:
+            return "no space left on the disk"
+    return getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
 
 
 def _encode(temporary: Path, parts: Iterable[Samples], source: Info, target: Target, *, trial: bool = False) -> None:
@@ -541,7 +546,9 @@ def _encode_sndfile(temporary: Path, parts: Iterable[Samples], source: Info, tar
         file = soundfile.SoundFile(
             _name(temporary), "w", source.rate, source.channels, target.codec, endian, target.container
         )
-    except soundfile.LibsndfileError:
+    except soundfile.LibsndfileError as error:
+        if error.code == _SYSTEM:  # the disk is full, for one
+            raise
         raise AirmarkError(
             f"{target.path}: {target.codec} can't hold {source.channels} channels at {source.rate} Hz: "
             f"use {_instead(source.sample_type)}"

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         shown = demo.run(lambda what, done, total: bar.update(task, description=what, completed=done, total=total + 1))
         bar.update(task, description="drawing the picture")
         table = _as_json(shown)
-        _write(shown, table, part)
+        _write(shown, table, part, args.out or Path(FOLDER))
         out = put()
     if args.json:
         print(json.dumps({"folder": str(out), **table}, indent=1))
@@ -61,10 +61,11 @@ def run(args: argparse.Namespace) -> int:
     return 0 if shown.as_it_should_be else 1
 
 
-def _write(shown: Demo, table: dict[str, Any], folder: Path) -> None:
+def _write(shown: Demo, table: dict[str, Any], folder: Path, out: Path) -> None:
+    """Write all files into a folder that will be moved to ``out``, which is the one to tell of."""
     import soundfile
 
-    from airmark import plot
+    from airmark import audio, plot
 
     sounds = {ORIGINAL: shown.original, MARKED: shown.marked} | {o.case.file: o.samples for o in shown.outcomes}
     try:
@@ -72,10 +73,11 @@ def _write(shown: Demo, table: dict[str, Any], folder: Path) -> None:
             soundfile.write(folder / name, samples, shown.rate, "PCM_16")
         (folder / PICTURE).write_bytes(plot.picture(shown))
         (folder / TABLE).write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+        shown.key.save(folder / KEY)
+    except AirmarkError as error:
+        raise AirmarkError(str(error).replace(str(folder), str(out))) from None
     except (OSError, soundfile.LibsndfileError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise AirmarkError(f"{folder.parent}: cannot write the demo's files: {reason}") from None
-    shown.key.save(folder / KEY)
+        raise AirmarkError(f"{out}: cannot write the demo's files: {audio.why(error, folder)}") from None
 
 
 def _report(shown: Demo, out: Path) -> None:

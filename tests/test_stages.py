@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import cache
 from itertools import islice, pairwise
@@ -95,6 +96,27 @@ def test_a_mark_is_lowered_smoothly_and_only_where_it_must(seed: int, reach: int
 def test_strengths_at_the_limits_are_allowed():
     masking.check_strength(masking.QUIETEST_DB)
     masking.check_strength(masking.LOUDEST_DB)
+    masking.check_strength(None)
+
+
+@pytest.mark.parametrize(
+    ("strength", "message"),
+    [
+        (0, "0 dB is audible: give at most -6, or None for auto"),
+        (math.inf, "inf dB is audible"),
+        (-61.5, "-61.5 dB leaves nothing to find"),
+        (math.nan, "nan is not a number: give -60 to -6 dB, or None for auto"),
+        ("auto", "auto is not a number: give -60 to -6 dB, or None for auto"),
+    ],
+)
+def test_other_strengths_are_refused(strength, message):
+    with pytest.raises(AirmarkError, match=message):
+        masking.check_strength(strength)
+
+
+def test_a_stream_has_no_auto():
+    with pytest.raises(AirmarkError, match=r"None is not a number: give -60 to -6 dB$"):
+        masking.check_strength(None, auto="")
 
 
 def steady(samples: int) -> Samples:

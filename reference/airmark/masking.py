@@ -10,6 +10,8 @@ is heard; what follows a loud moment is hidden for a while. Where the host is di
 
 from __future__ import annotations
 
+import math
+import numbers
 from functools import cache
 
 import numpy as np
@@ -106,11 +108,20 @@ def _moment_powers(host: Real) -> Real:
     return powers
 
 
-def check_strength(strength: float | None) -> None:
-    """Raises AirmarkError for a strength, dB relative to the level, that is audible or none at all; None is auto."""
-    if strength is not None and not strength <= LOUDEST_DB:
-        raise AirmarkError(f"a strength of {strength:g} dB is audible: give at most {LOUDEST_DB:g}, or 'auto'")
-    if strength is not None and strength < QUIETEST_DB:
+def check_strength(strength: float | None, auto: str = "None for auto") -> None:
+    """Raises AirmarkError for a strength, dB relative to the level, that is audible, none at all or no number.
+
+    auto: how one asks for auto, which is None here; empty: one can't.
+    """
+    if strength is None and auto:
+        return
+    instead = f", or {auto}" if auto else ""
+    if not isinstance(strength, numbers.Real) or math.isnan(strength):
+        limits = f"{QUIETEST_DB:g} to {LOUDEST_DB:g} dB"
+        raise AirmarkError(f"a strength of {strength} is not a number: give {limits}{instead}")
+    if strength > LOUDEST_DB:
+        raise AirmarkError(f"a strength of {strength:g} dB is audible: give at most {LOUDEST_DB:g}{instead}")
+    if strength < QUIETEST_DB:
         raise AirmarkError(
             f"a strength of {strength:g} dB leaves nothing to find: give {QUIETEST_DB:g} to {LOUDEST_DB:g}"
         )

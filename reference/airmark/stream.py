@@ -156,7 +156,7 @@ class StreamEmbedder:
     def __init__(self, key: Key, rate: int, channels: int, *, strength: float = LIVE_DB) -> None:
         """rate: 8,000 to 192,000 Hz; strength: dB, see airmark.masking. Raises AirmarkError."""
         check_rate(rate, "the stream")
-        masking.check_strength(strength)
+        masking.check_strength(strength, auto="")
         check_channels(channels, "the stream")
         self.key, self.rate, self.channels = key, rate, channels
         self.gain = 10 ** (strength / 20)

@@ -23,7 +23,7 @@ def strength(given: str) -> float | None:
         db = float(given)
     except ValueError:
         raise AirmarkError(f"--strength {given}: give 'auto' or dB, such as -20") from None
-    check_strength(db)
+    check_strength(db, "'auto'")
     return db
 
 

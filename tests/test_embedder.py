@@ -151,11 +151,18 @@ def test_span():
         ({"strength": np.inf}, "audible"),
         ({"strength": -200.0}, "nothing to find"),
         ({"pattern": "loud"}, "no pattern 'loud'"),
+        ({"at": 1.0}, r"at is a sequence of places in seconds, such as \[3.0\], not 1.0"),
+        ({"at": ["x"]}, r"at is a sequence of places in seconds, such as \[3.0\], not \['x'\]"),
+        ({"near": "x"}, "near is a sequence of places"),
+        ({"strength": "auto"}, "auto is not a number: give -60 to -6 dB, or None for auto"),
+        ({"key": "k.json"}, "a key is what Key.load gives, not str"),
+        ({"samples": [0.0]}, r"the recording is an array of shape \(n,\) or \(n, channels\), not list"),
+        ({"samples": None}, "not NoneType"),
     ],
 )
 def test_wrong_use(options: dict, message: str):
     with pytest.raises(AirmarkError, match=message):
-        embed(clip(), RATE, keys()[0], judge=False, **options)
+        embed(**({"samples": clip(), "rate": RATE, "key": keys()[0], "judge": False} | options))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

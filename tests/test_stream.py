@@ -215,6 +215,9 @@ def test_silence_stays_silent(rate: int):
         ({"rate": 1_000_000}, "sample rate of 1000000 Hz"),
         ({"channels": 0}, "0 channels"),
         ({"channels": -1}, "-1 channels"),
+        ({"channels": 1.5}, "a number of channels is a whole number, not 1.5"),
+        ({"key": "k.json"}, "a key is what Key.load gives, not str"),
+        ({"strength": None}, "None is not a number"),
         ({"strength": 0.0}, "audible"),
         ({"strength": np.nan}, "strength"),
     ],
@@ -226,6 +229,9 @@ def test_wrong_use(options: dict, message: str):
 
 def test_blocks_that_are_not_the_streams():
     embedder = StreamEmbedder(key(), 16_000, 2)
+    for wrong in ([0.0], None, b"00", "00"):
+        with pytest.raises(AirmarkError, match=f"the sound is an array of shape .*, not {type(wrong).__name__}"):
+            embedder.process(wrong)  # type: ignore[arg-type]
     with pytest.raises(AirmarkError, match="3 channels, the stream 2"):
         embedder.process(np.zeros((10, 3)))
     bad = np.zeros((10, 2))

@@ -138,12 +138,14 @@ def check_rate(rate: int, where: object) -> None:
         raise AirmarkError(f"{where}: a sample rate of {rate} Hz is not between {RATES[0]} and {RATES[1]} Hz")
 
 
-def checked(samples: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:
+def checked(samples: object, what: str) -> npt.NDArray[Any]:
     """Sound in an array, as int16 of this machine's byte order or as the floating point that it is.
 
-    Raises AirmarkError for any other type, for a shape other than (n,) and (n, channels), and where a sample is not
-    finite; ``what`` begins the message.
+    Raises AirmarkError for what is no array, for any other type, for a shape other than (n,) and (n, channels), and
+    where a sample is not finite; ``what`` begins the message.
     """
+    if not isinstance(samples, np.ndarray):
+        raise AirmarkError(f"{what} is an array of shape (n,) or (n, channels), not {type(samples).__name__}")
     if samples.ndim not in (1, 2) or 0 in samples.shape[1:]:
         raise AirmarkError(f"{what} is an array of shape (n,) or (n, channels), not {samples.shape}")
     if samples.dtype.kind == "i" and samples.dtype.itemsize == 2:
@@ -159,6 +161,8 @@ def checked(samples: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:
 
 def check_channels(channels: int, where: object) -> None:
     """Raise AirmarkError unless 1 <= channels <= CHANNELS; ``where`` begins the message."""
+    if not isinstance(channels, (int, np.integer)) or isinstance(channels, bool):
+        raise AirmarkError(f"{where}: a number of channels is a whole number, not {channels!r}")
     if not 1 <= channels <= CHANNELS:
         raise AirmarkError(f"{where}: {channels} channels are not between 1 and {CHANNELS}")
 

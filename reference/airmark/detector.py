@@ -11,10 +11,10 @@ scale and one threshold: a half's is lowered, so that the many more looks cost f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from math import ceil
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -23,9 +23,9 @@ import numpy.typing as npt
 from airmark import thresholds
 from airmark.audio import check_rate, checked
 from airmark.confirm import Confirmed, ConfirmStage
-from airmark.errors import AirmarkError
+from airmark.errors import AirmarkError, is_number
 from airmark.frames import Frames, FrameStage, InputStage
-from airmark.keys import Key, keys_of_one_profile
+from airmark.keys import Key, keys_of_one_profile, list_of_keys
 from airmark.lags import LagGrid, Real
 from airmark.peaks import Peak, PeakStage
 from airmark.profile import Profile, profile
@@ -93,10 +93,10 @@ class Detector:
         early: report a mark a second before its end where its first half is enough; place, score and drift are then the
         half's, and the place may be a hop further off. No clean mark's half scores more than about 6.7: with five keys
         or more at one false alarm a year nothing is told early. first_sample: number of the first sample. Raises
-        AirmarkError for keys of several profiles, a rate or a first sample out of range, an engine unknown, not built
-        or not made for such keys, and a threshold that is no number or given in both ways.
+        AirmarkError for what is no key, keys of several profiles, a rate or a first sample out of range, an engine
+        unknown, not built or not made for such keys, and a threshold that is no number or given in both ways.
         """
-        self.keys = [keys] if isinstance(keys, Key) else list(keys)
+        self.keys = list_of_keys(keys)
         if not self.keys:
             raise AirmarkError("the detector needs at least one key")
         if len(set(self.keys)) < len(self.keys):
@@ -112,7 +112,7 @@ class Detector:
         if threshold is None:
             per_day = thresholds.ONE_A_YEAR if false_alarms_per_day is None else false_alarms_per_day
             threshold = thresholds.threshold(per_day, len(self.keys), engine)
-        if not np.isfinite(threshold):
+        if not is_number(threshold) or not math.isfinite(threshold):
             raise AirmarkError(f"a threshold of {threshold} is no score: give a number, such as 6.5")
         self.threshold = threshold
         if not isinstance(first_sample, (int, np.integer)) or not 0 <= first_sample < 1 << 63:
@@ -380,7 +380,7 @@ def limited(threshold: float) -> int:
     """A threshold as the integer engines take it: Q8, rounded up, at the least one of 1."""
     from airmark.fixed.detector import LEAST_THRESHOLD, MOST_THRESHOLD
 
-    return ceil(min(max(threshold * 256.0, LEAST_THRESHOLD), MOST_THRESHOLD))
+    return math.ceil(min(max(threshold * 256.0, LEAST_THRESHOLD), MOST_THRESHOLD))
 
 
 class _Integers:

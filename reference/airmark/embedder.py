@@ -6,6 +6,7 @@ marks are the host's own. Strength is in dB relative to the host's smoothed spec
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import gcd
@@ -18,9 +19,9 @@ import soxr
 from airmark import masking, quality
 from airmark.audio import BITS, FullScaleError, check_loudest, check_rate, check_type, checked, quantise
 from airmark.channel import active_part
-from airmark.errors import AirmarkError
+from airmark.errors import AirmarkError, is_number
 from airmark.grid import Grid
-from airmark.keys import Key
+from airmark.keys import Key, check_key
 from airmark.limiter import REACH_S, without_clipping
 from airmark.masking import LOUDEST_DB, check_strength
 from airmark.pattern import FRAME, MARGIN, PATTERNS, make
@@ -129,6 +130,7 @@ class Embedder:
 
         Raises AirmarkError for a rate, a strength or a pattern that can't be had and where ViSQOL is not installed.
         """
+        check_key(key)
         check_rate(rate, "the recording")
         check_strength(strength)
         check_pattern(pattern)
@@ -353,12 +355,22 @@ def embed(
     except FullScaleError as error:
         raise AirmarkError(f"{error}: lower the recording, or take another sample_type") from None
     embedder = Embedder(key, rate, pattern=pattern, strength=strength, judge=judge)
+    at, near = _seconds(at, "at"), _seconds(near, "near")
     start, stop = (None, None) if span is None else span
     part = span_of(start, stop, rate, len(host))
     before = word_places(words, at, part, rate, key)
     embedded = embedder.embed(host, places_of((*at, *before), near, rate), part, sample_type)
     check_marked(embedded, words, at=len(at) + len(near) > 0, rate=rate)
     return embedded
+
+
+def _seconds(places: Sequence[float], name: str) -> tuple[float, ...]:
+    """Raises AirmarkError for what is no sequence of numbers."""
+    with contextlib.suppress(TypeError):
+        given = tuple(places)
+        if all(is_number(place) for place in given):
+            return given
+    raise AirmarkError(f"{name} is a sequence of places in seconds, such as [3.0], not {places!r}")
 
 
 def word_places(

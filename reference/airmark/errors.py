@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import unicodedata
 
 
@@ -24,3 +25,8 @@ def one_line(text: object) -> str:
     """As it is printed, of a path for one: control characters, which a name may have, are escaped."""
     controls = ("Cc", "Zl", "Zp")
     return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in controls else c for c in str(text))
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a real number, of Python or numpy; NaN and infinity are."""
+    return isinstance(value, numbers.Real)

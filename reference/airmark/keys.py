@@ -24,7 +24,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -165,6 +165,20 @@ def write_secret(path: str | os.PathLike[str], content: str | bytes, force: bool
         raise AirmarkError(f"{path}: exists already; name another file, or overwrite it with --force") from None
     except (OSError, ValueError) as error:
         raise AirmarkError(f"{path}: cannot write the key: {_reason(error)}") from None
+
+
+def check_key(key: object) -> None:
+    """Raises AirmarkError for what is not a key, as its file's name."""
+    if not isinstance(key, Key):
+        raise AirmarkError(f"a key is what Key.load gives, not {type(key).__name__}")
+
+
+def list_of_keys(keys: object) -> list[Key]:
+    """One key or several as a list. Raises AirmarkError for anything else."""
+    several: list[Any] = list(keys) if isinstance(keys, Iterable) and not isinstance(keys, (str, bytes)) else [keys]
+    for key in several:
+        check_key(key)
+    return several
 
 
 def keys_of_one_profile(keys: Sequence[Key]) -> Profile:

@@ -11,13 +11,12 @@ is heard; what follows a loud moment is hidden for a while. Where the host is di
 from __future__ import annotations
 
 import math
-import numbers
 from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
-from airmark.errors import AirmarkError
+from airmark.errors import AirmarkError, is_number
 
 Real = npt.NDArray[np.float64]
 
@@ -116,7 +115,7 @@ def check_strength(strength: float | None, auto: str = "None for auto") -> None:
     if strength is None and auto:
         return
     instead = f", or {auto}" if auto else ""
-    if not isinstance(strength, numbers.Real) or math.isnan(strength):
+    if strength is None or not is_number(strength) or math.isnan(strength):
         limits = f"{QUIETEST_DB:g} to {LOUDEST_DB:g} dB"
         raise AirmarkError(f"a strength of {strength} is not a number: give {limits}{instead}")
     if strength > LOUDEST_DB:

@@ -19,7 +19,7 @@ from airmark import masking
 from airmark.audio import check_channels, check_rate, checked
 from airmark.errors import AirmarkError
 from airmark.grid import Grid
-from airmark.keys import Key
+from airmark.keys import Key, check_key
 from airmark.limiter import REACH_S, without_clipping
 from airmark.pattern import RAMP, hidden, noise_phases, unit
 
@@ -155,6 +155,7 @@ class StreamEmbedder:
 
     def __init__(self, key: Key, rate: int, channels: int, *, strength: float = LIVE_DB) -> None:
         """rate: 8,000 to 192,000 Hz; strength: dB, see airmark.masking. Raises AirmarkError."""
+        check_key(key)
         check_rate(rate, "the stream")
         masking.check_strength(strength, auto="")
         check_channels(channels, "the stream")

@@ -13,7 +13,7 @@ import math
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from airmark.errors import AirmarkError
+from airmark.errors import AirmarkError, is_number
 
 ONE_A_YEAR = 1 / 365.25
 LEAST_C, MOST_C = 4.0, 12.0
@@ -80,7 +80,8 @@ def threshold(false_alarms_per_day: float, keys: int = 1, engine: str = "float")
 
     engine: whose scores they are, of airmark.detector.
     """
-    if not (math.isfinite(false_alarms_per_day) and 1e-9 <= false_alarms_per_day <= 1e4):
+    given = is_number(false_alarms_per_day) and math.isfinite(false_alarms_per_day)
+    if not (given and 1e-9 <= false_alarms_per_day <= 1e4):
         raise AirmarkError(f"{false_alarms_per_day} false alarms a day: give a rate from 1e-9 to 10000")
     of_look = false_alarms_per_day / keys / LOOKS_A_DAY
     if engine not in ("c", "fixed"):

@@ -192,9 +192,9 @@ def test_short_files_end(program, length: int):
     assert program("rv32imc")(samples) == expected(samples)
 
 
-# A microphone that does not wait: a block of 10 ms comes every 190,000 ticks of 16 MHz. An instruction takes 2^shift
-# ns: shift 6 makes a core of 18.6 million instructions a second.
-PACED = ("m0", "PORT_AUDIO_TICKS=190000")
+# A microphone that does not wait: a block of 10 ms comes every 205,000 ticks of 16 MHz. An instruction takes 2^shift
+# ns: shift 6 makes a core of 20 million instructions a second.
+PACED = ("m0", "PORT_AUDIO_TICKS=205000")
 
 
 @emulated
@@ -226,7 +226,7 @@ def test_a_core_that_is_too_slow_tells_what_it_lost(program):
 def test_the_core_sleeps_between_blocks(program, core: str, ticks: int):
     # A block each 10 ms of this computer's time. An emulator whose core is awake takes all of it.
     samples = music()[0][: 3 * RATE]
-    paced = program(core, f"PORT_AUDIO_TICKS={ticks}")
+    paced = program(core, f"PORT_AUDIO_TICKS=205000{ticks}")
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     lines = paced(samples)
     after, took = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - began

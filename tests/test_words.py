@@ -194,9 +194,9 @@ def test_the_command_tells_the_word_and_its_answer(capsys, key_file, tmp_path):
     early, whole = (line for line in text.splitlines() if "for the word" in line)
     assert early.endswith("for the word 1.000 to 1.600 s, told 0.86 s after it at the latest")
     assert whole.endswith("for the word 5.000 to 5.600 s, told 0.25 s after it at the latest")
-    # Of the first word only half a mark is in time: 1.024 s of it, told 0.20 s later, from wherever the sound begins.
+    # Of the first word only half a mark is in time: 1.024 s of it, told 0.19 s later, from wherever the sound begins.
     assert error.count("\n") == 1
-    assert "the word at 1.000 s: only the first half of its mark is told within 0.25 s (0.41 s before" in error
+    assert "the word at 1.000 s: only the first half of its mark is told within 0.25 s (0.42 s before" in error
     assert "the whole mark 0.86 s after the word's end at the latest" in error
 
 

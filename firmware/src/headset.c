@@ -13,7 +13,7 @@
  * Output, lines of a word and fields; numbers are samples:
  *
  *     headset airmark=0.1.0 rate=16000 keys=1 threshold=5.164 wait=8000
- *     mark sample=32741 key=0 early=1 heard=53419       heard: what had been heard then, and so with answers
+ *     mark sample=32741 key=0 early=1 heard=53163       heard: what had been heard then, and so with answers
  *     word start=48000 end=57600 reported=57600
  *     suppress start=48000 mark=32741 heard=57600       the answer for that word; or
  *     wake start=48000 limited=1 heard=65600            limited=1: a mark might still be told, but nobody waits for it

@@ -542,7 +542,7 @@ def test_detect_says_found_and_not_found(tmp_path: Path, key_file: Path, capsys)
         assert report["engine"] == engine
         assert report["duration_s"] == pytest.approx(len(clip()) / RATE)
         assert [d["key"] for d in report["detections"]] == ["alpha"]
-        assert set(report["detections"][0]) == {"sample", "time_s", "score", "drift_ppm", "key", "fingerprint"}
+        assert set(report["detections"][0]) == {"sample", "time_s", "score", "drift_ppm", "early", "key", "fingerprint"}
     assert main(["detect", str(out), "--key", str(key_file), "--threshold", "50"]) == 1
     assert main(["detect", str(out), "--key", str(key_file), "--false-alarms-per-day", "0.001"]) == 0
 

@@ -48,7 +48,7 @@ agrees with itself; most of what they refuse has a low score.
 
 Fitted on 27 November 2026, by maximum likelihood over the scores from 4.5 on in bins of 0.25, to 3,900 events of 3,072
 keys (192 and their symmetries), each alone, early decisions on, on 3.31 hours of the same recordings; 10,159 key-hours,
-423 days, with NUMERIC_VERSION 5 of the C detector:
+423 days, with NUMERIC_VERSION 5 of the C detector (6 gives the same, 16 ms sooner):
 
     airmark benchmark null --engine c --keys 3072 --seed 201 --no-hosts --audio speech music mixed noise wakeword
         more-music telephone

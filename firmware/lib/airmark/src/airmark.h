@@ -276,7 +276,10 @@ size_t airmark_push(airmark_t *detector, const int16_t *samples, size_t count, s
 /* The first stage's score at the newest frame, highest of all keys, in 1/256; 0 in the first two seconds. */
 uint16_t airmark_score_q8(const airmark_t *detector);
 
-/* Candidates that could not be looked at in time since the last reset, at most 65535. */
+/*
+ * Candidates that could not be looked at in time since the last reset, at most 65535. One that finds no room counts again with
+ * each frame in which its level rises further.
+ */
 uint16_t airmark_dropped(const airmark_t *detector);
 
 /* Names for a person: "a rate that is not 8000, ..." */

@@ -167,29 +167,22 @@ static uint32_t window_frame(airmark_t *detector, uint32_t e)
 
 /* Bits of 16 bins each, those of the real parts in the lower and of the imaginary parts in the upper half. */
 typedef struct {
-    uint32_t sign[16];
-    uint32_t faint[16];
+    uint32_t sign[15];
+    uint32_t faint[15];
 } strings_t;
 
-/* SPEC.md, 4.5. limit: F. */
-static inline bool is_faint(int32_t part, uint32_t limit)
+/* SPEC.md, 4.5: negative where the part is faint. limit: F. */
+static inline uint32_t over_faint(int32_t part, uint32_t limit)
 {
-    return (uint32_t)part + limit < 2u * limit;
+    return ((uint32_t)part ^ (0u - ((uint32_t)part >> 31))) - limit;
 }
 
-/* Notes which parts of bin index j are faint. Seldom needed, and kept out of the loop that asks for it. */
-static AM_NOT_INLINE void note_faint(strings_t *strings, uint32_t j, int32_t real, int32_t imaginary, uint32_t limit)
+/* The parts of X[k] and X[256 - k], SPEC.md, 4.4: real and imaginary. rising, falling: k and 256 - k with digits reversed. */
+static inline void spectrum(const uint32_t work[256], uint32_t rising, uint32_t falling, uint32_t wave, int32_t up[2],
+                            int32_t down[2])
 {
-    strings->faint[j >> 4] |= ((is_faint(real, limit) ? 1u : 0u) | (is_faint(imaginary, limit) ? 0x10000u : 0u))
-                              << (j & 15u);
-}
-
-/* The parts of X[k] and X[256 - k], SPEC.md, 4.4: real and imaginary. */
-static inline void spectrum(const uint32_t work[256], uint32_t k, int32_t up[2], int32_t down[2])
-{
-    const uint32_t a = work[airmark_reversed[k]];
-    const uint32_t b = work[airmark_reversed[256u - k]];
-    const uint32_t wave = airmark_wave[k];
+    const uint32_t a = work[rising];
+    const uint32_t b = work[falling];
     const uint32_t mean = am_mean_pair(a, b);
     const uint32_t difference = am_half_difference(a, b);
     const uint32_t crossed = am_mix(difference, mean);
@@ -209,41 +202,53 @@ static inline void spectrum(const uint32_t work[256], uint32_t k, int32_t up[2],
  */
 static void find_signs(const airmark_t *detector, uint32_t size, strings_t *strings)
 {
-    /* Pairs of bins up to where 16 of the falling and 16 of the rising ones are full, in turn. */
-    static const uint8_t ends[15] = {23, 26, 39, 42, 55, 58, 71, 74, 87, 90, 103, 106, 119, 122, 128};
+    /* Pairs of bins up to where 16 of the falling and 16 of the rising ones are full, in turn; less the first bin. */
+    static const uint8_t ends[15] = {13, 16, 29, 32, 45, 48, 61, 64, 77, 80, 93, 96, 109, 112, 118};
     const uint32_t limit = 1u << (size + 3u);
     int32_t up[2];
     int32_t down[2];
     /* Signs of the rising bins enter both halves at the top and move down, those of the falling ones at the bottom. */
     uint32_t rising = 0;
     uint32_t falling = 0;
-    uint32_t k = AM_FIRST_BIN;
+    uint32_t faint_rising = 0;
+    uint32_t faint_falling = 0;
+    const uint8_t *rising_at = airmark_reversed + AM_FIRST_BIN;
+    const uint8_t *falling_at = airmark_reversed + 256 - AM_FIRST_BIN;
+    const uint32_t *wave = airmark_wave + AM_FIRST_BIN;
     uint32_t lowest = 0x00010001u;
     AM_IN_REGISTER(lowest);
     for (uint32_t part = 0; part < 15; part++) {
-        for (const uint32_t end = ends[part]; k < end; k++) {
-            spectrum(detector->work, k, up, down);
+        const uint8_t *const end = airmark_reversed + AM_FIRST_BIN + ends[part];
+        do {
+            spectrum(detector->work, *rising_at++, *falling_at--, *wave++, up, down);
             rising = rising >> 1 | (am_pack_high((uint32_t)up[0], (uint32_t)up[1]) & 0x80008000u);
             falling = falling << 1 | (am_pack_high((uint32_t)down[0], (uint32_t)down[1]) >> 15 & lowest);
-            if (is_faint(up[0], limit) || is_faint(up[1], limit) || is_faint(down[0], limit) ||
-                is_faint(down[1], limit)) {
-                note_faint(strings, k - AM_FIRST_BIN, up[0], up[1], limit);
-                note_faint(strings, 256u - AM_FIRST_BIN - k, down[0], down[1], limit);
+            const uint32_t u0 = over_faint(up[0], limit);
+            const uint32_t u1 = over_faint(up[1], limit);
+            const uint32_t d0 = over_faint(down[0], limit);
+            const uint32_t d1 = over_faint(down[1], limit);
+            if (am_signed(u0 | u1 | d0 | d1) < 0) {
+                const uint32_t j = (uint32_t)(rising_at - airmark_reversed) - AM_FIRST_BIN - 1u;
+                faint_rising |= (am_pack_high(u0, u1) >> 15 & lowest) << (j & 15u);
+                faint_falling |= (am_pack_high(d0, d1) >> 15 & lowest) << ((12u - j) & 15u);
             }
-        }
+        } while (rising_at < end);
         if ((part & 1u) == 0) {
             strings->sign[14u - part / 2u] = falling;
-            falling = 0;
+            strings->faint[14u - part / 2u] = faint_falling;
+            falling = faint_falling = 0;
         } else {
             strings->sign[part / 2u] = rising;
-            rising = 0;
+            strings->faint[part / 2u] = faint_rising;
+            rising = faint_rising = 0;
         }
     }
     /* The middle bin, index 118, has no partner. The rising ones came from 112 to 117, the falling ones from 127 to 119. */
-    spectrum(detector->work, 128, up, down);
-    note_faint(strings, 118, up[0], up[1], limit);
+    spectrum(detector->work, airmark_reversed[128], airmark_reversed[128], airmark_wave[128], up, down);
     rising = rising >> 1 | (am_pack_high((uint32_t)up[0], (uint32_t)up[1]) & 0x80008000u);
     strings->sign[7] = (rising >> 9 & 0x007F007Fu) | (strings->sign[7] & 0x01FF01FFu) << 7;
+    const uint32_t faint = am_pack_high(over_faint(up[0], limit), over_faint(up[1], limit)) >> 15 & lowest;
+    strings->faint[7] |= faint_rising | faint << 6;
 }
 
 /* The next draw, SPEC.md, 4.5. */
@@ -294,14 +299,8 @@ static void make_frame(airmark_t *detector)
 {
     strings_t strings;
     const uint32_t e = size_of(detector->changed[0] | detector->changed[1]);
-    for (uint32_t i = 0; i < 16; i++) {
-        strings.faint[i] = e == 0 ? 0xFFFFFFFFu : 0u;
-        AM_IN_ORDER(); /* no call of memset, which would cost more */
-    }
     if (e == 0) {
-        for (uint32_t i = 0; i < 16; i++) {
-            strings.sign[i] = 0;
-        }
+        memset(&strings, 0xFF, sizeof strings); /* all is faint, and its signs do not matter */
         memcpy(detector->earlier, detector->work + 128, sizeof detector->earlier);
     } else {
         find_signs(detector, transform(detector->work, window_frame(detector, e)), &strings);

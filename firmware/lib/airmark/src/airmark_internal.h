@@ -471,6 +471,13 @@ AM_SELDOM uint32_t airmark_cube_root(uint64_t n);
     }
 #endif
 AM_OF_ONE(sxtb16)
+/* Of the second and fourth byte. Compilers shift first. */
+static inline int32_t am_sxtb16_ror8(int32_t a)
+{
+    int32_t result;
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(result) : "r"(a));
+    return result;
+}
 AM_OF_TWO(sadd16)
 AM_OF_TWO(ssub16)
 AM_OF_TWO(qsub16)
@@ -577,16 +584,23 @@ static inline uint32_t am_wave(uint32_t k)
     return am_pack(-am_low(opposite), -am_high(opposite));
 }
 
-/* SPEC.md, 7.2: the turn that undoes a drift over a lag in band b, in 512ths. */
-static inline uint32_t am_turn_index(uint32_t b, int32_t lag, int32_t drift_ppm_q4)
+/* SPEC.md, 7.2: the turn that undoes a drift over a lag of one repetition in band b; 2^29 are a whole one. Adds up modulo 2^32. */
+static inline uint32_t am_turn_of_lag(uint32_t b, int32_t drift_ppm_q4)
 {
-    return ((uint32_t)(lag * drift_ppm_q4 * (int32_t)airmark_turns[b] + (1 << 19)) >> 20) & 511u;
+    return (uint32_t)(drift_ppm_q4 * (int32_t)airmark_turns[b]);
 }
 
-/* SPEC.md, 7.5: the same to the next quarter turn, 0..3. */
-static inline uint32_t am_quarter(uint32_t b, int32_t lag, int32_t drift_ppm_q4)
+/* What to add to a turn before it is taken to the next 512th or quarter, and these: 0..511 and 0..3. */
+enum { AM_HALF_512TH = 1 << 19, AM_HALF_QUARTER = 1 << 26 };
+
+static inline uint32_t am_512ths(uint32_t turn)
 {
-    return ((uint32_t)(lag * drift_ppm_q4 * (int32_t)airmark_turns[b] + (1 << 26)) >> 27) & 3u;
+    return turn >> 20 & 511u;
+}
+
+static inline uint32_t am_quarters(uint32_t turn)
+{
+    return turn >> 27 & 3u;
 }
 
 /* ---- frames in the ring ------------------------------------------------------------------------------------------ */

@@ -190,23 +190,24 @@ static void add_curves(airmark_t *detector, uint32_t b, uint32_t groups, const s
 /* The sum of z^2 over 32 lanes, z being the ones among the words w of `repetitions` (16 or 32) less half as many. */
 static uint32_t energy_of_words(const uint32_t (*words)[4], uint32_t w, uint32_t repetitions)
 {
-    uint32_t planes[2][5] = {{0, 0, 0, 0, 0}, {0, 0, 0, 0, 0}};
+    uint32_t planes[6] = {0, 0, 0, 0, 0, 0};
     for (uint32_t i = 0; i < repetitions / 16u; i++, words += 16) {
+        uint32_t more[5];
 #define TAKE(r, a, b) ((a) = words[2 * (r)][w], (b) = words[2 * (r) + 1][w])
-        AM_PLANES16(TAKE, planes[i]);
+        AM_PLANES16(TAKE, more);
 #undef TAKE
+        for (uint32_t k = 0; k < 5; k++) {
+            planes[k] = am_add3(planes[k], more[k], planes[5], &planes[5]);
+        }
     }
     const uint32_t middle = repetitions / 2u * 0x00010001u;
+    uint32_t mask = 0x01010101u;
+    AM_IN_REGISTER(mask);
     int32_t energy = 0;
     for (uint32_t lane = 0; lane < 8; lane++) {
-        uint32_t counts = 0;
-        for (uint32_t i = 0; i < repetitions / 16u; i++) {
-            uint32_t mask = 0x01010101u;
-            AM_IN_REGISTER(mask);
-            counts += (planes[i][0] >> lane & mask) + (planes[i][1] >> lane & mask) * 2u +
-                      (planes[i][2] >> lane & mask) * 4u + (planes[i][3] >> lane & mask) * 8u +
-                      (planes[i][4] >> lane & mask) * 16u;
-        }
+        const uint32_t counts = (planes[0] >> lane & mask) + (planes[1] >> lane & mask) * 2u +
+                                (planes[2] >> lane & mask) * 4u + (planes[3] >> lane & mask) * 8u +
+                                (planes[4] >> lane & mask) * 16u + (planes[5] >> lane & mask) * 32u;
         const uint32_t even = am_sub_pair(counts & 0x00FF00FFu, middle);
         const uint32_t odd = am_sub_pair(counts >> 8 & 0x00FF00FFu, middle);
         energy = am_dot_add(even, even, am_dot_add(odd, odd, energy));
@@ -218,7 +219,7 @@ static uint32_t energy_of_words(const uint32_t (*words)[4], uint32_t w, uint32_t
 static AM_OFTEN uint32_t turned_energy(const airmark_t *detector, uint32_t frame, uint32_t b, uint32_t column,
                                        uint32_t repetitions)
 {
-    const int32_t drift = detector->drift_ppm_q4;
+    const uint32_t turn_of_lag = am_turn_of_lag(b, detector->drift_ppm_q4);
     const uint32_t *const lanes = am_lanes(detector, b);
     uint32_t words[AIRMARK_REPETITIONS][4];
     uint32_t slot = am_slot(detector, frame);
@@ -228,7 +229,7 @@ static AM_OFTEN uint32_t turned_energy(const airmark_t *detector, uint32_t frame
         slot += AM_BLOCK_FRAMES;
         slot -= slot >= AIRMARK_RING ? AIRMARK_RING : 0u;
         /* Times the sign and j^quarter: j turns (real, imaginary) to (-imaginary, real). */
-        const uint32_t quarter = am_quarter(b, (int32_t)r, drift);
+        const uint32_t quarter = am_quarters(r * turn_of_lag + (uint32_t)AM_HALF_QUARTER);
         const uint32_t sign = (0u - (column >> 31)) ^ (0u - (quarter >> 1));
         column <<= 1;
         if ((quarter & 1u) == 0) {

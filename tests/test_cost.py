@@ -14,12 +14,18 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.io import wavfile
 
+from airmark import embed
 from cores import emulated
+from scripts import script
 
 SCRIPT = Path(__file__).with_name("cost")
 GUIDE = Path(__file__).parents[1] / "firmware/README.md"
+RATE = 16_000
+MADE = ("noise", "tone after noise, marked", "silence")
 CORES = ("m0", "m4", "m7", "m33", "m55", "rv32imc", "rv32imac")
 FIGURES = (
     *("instructions_per_second", "worst_10ms_instructions", "state_bytes", "bytes_a_key", "stack_bytes"),
@@ -67,11 +73,12 @@ def test_all_cores_and_settings_have_all_figures():
     for line in report()["rows"]:
         assert {name for name in FIGURES if line[name] > 0} == set(FIGURES)
         assert line["worst_10ms_instructions"] == max(h["worst_10ms_instructions"] for h in line["hosts"].values())
+        assert line["dropped"] == 0
     assert report()["published"] == {"instructions_per_second": 32_000_000, "bytes": 70_000}
 
 
 def test_all_limits_are_checked():
-    assert len(report()["limits"]) == 11
+    assert len(report()["limits"]) == 12
     exceeded = [line["name"] for line in report()["limits"] if line["value"] > line["limit"]]
     values = {line["name"]: line["value"] for line in report()["limits"]}
     assert exceeded == [line["name"] for line in report()["limits"] if line["exceeded"]]
@@ -94,6 +101,33 @@ def test_counts_repeat_to_the_digit():
     assert json.loads(again.stdout)["rows"] == [row("m55"), row("rv32imc")]
 
 
+def test_dropped_candidates_are_counted_on_the_audio_given(tmp_path: Path):
+    """Marks of two keys at one place: the frames of the second are gone before its turn is over."""
+    of_cost = script(SCRIPT)
+    sound = np.random.default_rng(1).normal(0, 0.05, 4 * RATE)
+    marks = [
+        embed(sound, RATE, of_cost.key_of(columns), at=[1.0], strength=-14, judge=False).samples[:, 0]
+        for columns in of_cost.KEYS
+    ]
+    for folder, samples in (("one", sound), ("both", sum(marks) - sound)):
+        (tmp_path / folder).mkdir()
+        wavfile.write(tmp_path / folder / "a.wav", RATE, np.rint(samples * 2**15).astype(np.int16))
+    folders = ("--audio", str(tmp_path / "one"), str(tmp_path / "both"))
+    done = cost(
+        "--json", "--check", "--core", "m4", "--setting", "2 keys", "16 kHz", "--limit", "key_percent=50", *folders
+    )
+    assert done.returncode == 1, done.stderr
+    rows = {line["setting"]: line for line in json.loads(done.stdout)["rows"]}
+    assert list(rows) == ["2 keys", "16 kHz"]
+    hosts = {name: host["dropped"] for name, host in rows["2 keys"]["hosts"].items()}
+    assert hosts.pop("both/a.wav") == 5
+    assert list(hosts) == ["one/a.wav", "one/a.wav, marked", "both/a.wav, marked", *MADE]
+    total = sum(line["dropped"] for line in rows.values())
+    (held,) = (line for line in json.loads(done.stdout)["limits"] if line["name"] == "dropped")
+    assert held == {"name": "dropped", "value": total, "limit": 0, "exceeded": True}
+    assert done.stderr == f"tests/cost: dropped is {total}, over 0\n"
+
+
 def test_the_table_has_the_same_figures():
     done = cost("--core", "m33")
     title, line = done.stdout.splitlines()[:2]
@@ -106,6 +140,9 @@ def test_the_table_has_the_same_figures():
     [
         ("--core", "m0", "--check"),
         ("--core", "m1"),
+        ("--setting", "96 kHz"),
+        ("--core", "m4", "--setting", "early", "--check"),
+        ("--core", "m0", "--setting", "early"),
         ("--limit", "speed=1"),
         ("--limit", "state_bytes=small"),
         ("--seconds", "1"),
@@ -113,6 +150,7 @@ def test_the_table_has_the_same_figures():
         ("--write", "/nowhere/README.md"),
         ("--write", str(GUIDE), "--core", "m4"),
         ("--write", str(GUIDE), "--seconds", "3"),
+        ("--write", str(GUIDE), "--setting", "early"),
         ("--write", str(GUIDE), "--audio", "reference/airmark/data"),
     ],
 )

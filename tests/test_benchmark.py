@@ -15,7 +15,7 @@ from scipy.stats import norm
 from airmark import audio, hardhosts, keysearch, null
 from airmark.assets import data_path
 from airmark.cli import main
-from airmark.detector import Detector
+from airmark.detector import Detector, is_built
 from airmark.embedder import embed
 from airmark.errors import AirmarkError
 from airmark.frames import FrameStage
@@ -46,6 +46,9 @@ def test_speed_runs_and_tells_all(capsys):
     for sound in ("marked", "unmarked"):
         assert asked[(f"detect, float, {sound} sound", 16_000, 1)] == 50
         assert asked[(f"detect, full, {sound} sound", 16_000, 1)] is None
+        if is_built("c"):
+            assert asked[(f"detect, c, {sound} sound", 16_000, 1)] is None
+            assert asked[(f"push, c, {sound} sound", 16_000, 1)] == 1000
     missed = any(row["target"] and row["times_real_time"] < row["target"] for row in rows)
     assert status == int(missed)
 

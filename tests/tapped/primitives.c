@@ -205,11 +205,11 @@ uint32_t p_mix(uint32_t a, uint32_t b) { return am_mix(a, b); }
 uint32_t p_load_pair(const int16_t *samples) { return am_load_pair(samples); }
 uint32_t p_turn_index(uint32_t b, int32_t lag, int32_t drift_ppm_q4)
 {
-    return am_512ths((uint32_t)lag * am_turn_of_lag(b, drift_ppm_q4) + (uint32_t)AM_HALF_512TH);
+    return am_512ths((uint32_t)lag * am_turn_of_repetition(b, drift_ppm_q4) + (uint32_t)AM_HALF_512TH);
 }
 uint32_t p_quarter(uint32_t b, int32_t lag, int32_t drift_ppm_q4)
 {
-    return am_quarters((uint32_t)lag * am_turn_of_lag(b, drift_ppm_q4) + (uint32_t)AM_HALF_QUARTER);
+    return am_quarters((uint32_t)lag * am_turn_of_repetition(b, drift_ppm_q4) + (uint32_t)AM_HALF_QUARTER);
 }
 uint32_t p_distance(uint32_t a, uint32_t b) { return am_distance(a, b); }
 uint32_t p_divide(uint64_t n, uint32_t d) { return airmark_divide(n, d); }

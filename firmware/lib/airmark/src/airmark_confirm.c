@@ -110,7 +110,7 @@ static inline bool stop_at(airmark_t *detector, uint32_t x0, uint32_t y, uint32_
 static bool take_pairs(airmark_t *detector, uint32_t b, uint32_t repetitions, uint32_t *cost)
 {
     const int32_t lanes = AM_BLOCK_FRAMES * am_used(detector, b);
-    const uint32_t turn_of_lag = am_turn_of_lag(b, detector->drift_ppm_q4);
+    const uint32_t turn_of_repetition = am_turn_of_repetition(b, detector->drift_ppm_q4);
     uint32_t *const rows = detector->work; /* its first half is free between frames */
     uint32_t y = detector->pair_y + 1u;
     uint32_t i = detector->pair_i;
@@ -133,8 +133,8 @@ static bool take_pairs(airmark_t *detector, uint32_t b, uint32_t repetitions, ui
                 turned[k + 1u] = words[k];
             }
             int8_t *value = &detector->scratch.confirm.gram[row_start(x0 + i, repetitions) + y];
-            uint32_t turn = (y - x0 - i) * turn_of_lag + (uint32_t)AM_HALF_512TH;
-            for (; i < ROWS_TOGETHER && x0 + i < y; i++, turn -= turn_of_lag) {
+            uint32_t turn = (y - x0 - i) * turn_of_repetition + (uint32_t)AM_HALF_512TH;
+            for (; i < ROWS_TOGETHER && x0 + i < y; i++, turn -= turn_of_repetition) {
                 const uint32_t index = am_512ths(turn);
                 if (!spend(cost, is_turned(index) ? (uint32_t)TURNED_PAIR_COST : (uint32_t)PAIR_COST)) {
                     return stop_at(detector, x0, y - 1u, i);

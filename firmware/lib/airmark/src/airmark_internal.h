@@ -112,8 +112,7 @@ enum {
 #define AM_TAP_CANDIDATE(detector, stage, candidate) ((void)0)
 #endif
 
-/* Keeps what is seldom done out of a loop's registers; what is done a few times a candidate or less is also made small, not
- * fast. */
+/* Not inlined: loops inside keep their registers. What is done a few times a candidate or less is also made small, not fast. */
 #if defined(__GNUC__)
 #define AM_NOT_INLINE __attribute__((noinline))
 #define AM_SELDOM __attribute__((noinline, cold))
@@ -584,8 +583,8 @@ static inline uint32_t am_wave(uint32_t k)
     return am_pack(-am_low(opposite), -am_high(opposite));
 }
 
-/* SPEC.md, 7.2: the turn that undoes a drift over a lag of one repetition in band b; 2^29 are a whole one. Adds up modulo 2^32. */
-static inline uint32_t am_turn_of_lag(uint32_t b, int32_t drift_ppm_q4)
+/* SPEC.md, 7.2: the turn that undoes a drift over one repetition in band b; 2^29 are a whole one. They add up modulo 2^32. */
+static inline uint32_t am_turn_of_repetition(uint32_t b, int32_t drift_ppm_q4)
 {
     return (uint32_t)(drift_ppm_q4 * (int32_t)airmark_turns[b]);
 }

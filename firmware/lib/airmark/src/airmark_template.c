@@ -219,7 +219,7 @@ static uint32_t energy_of_words(const uint32_t (*words)[4], uint32_t w, uint32_t
 static AM_OFTEN uint32_t turned_energy(const airmark_t *detector, uint32_t frame, uint32_t b, uint32_t column,
                                        uint32_t repetitions)
 {
-    const uint32_t turn_of_lag = am_turn_of_lag(b, detector->drift_ppm_q4);
+    const uint32_t turn_of_repetition = am_turn_of_repetition(b, detector->drift_ppm_q4);
     const uint32_t *const lanes = am_lanes(detector, b);
     uint32_t words[AIRMARK_REPETITIONS][4];
     uint32_t slot = am_slot(detector, frame);
@@ -229,7 +229,7 @@ static AM_OFTEN uint32_t turned_energy(const airmark_t *detector, uint32_t frame
         slot += AM_BLOCK_FRAMES;
         slot -= slot >= AIRMARK_RING ? AIRMARK_RING : 0u;
         /* Times the sign and j^quarter: j turns (real, imaginary) to (-imaginary, real). */
-        const uint32_t quarter = am_quarters(r * turn_of_lag + (uint32_t)AM_HALF_QUARTER);
+        const uint32_t quarter = am_quarters(r * turn_of_repetition + (uint32_t)AM_HALF_QUARTER);
         const uint32_t sign = (0u - (column >> 31)) ^ (0u - (quarter >> 1));
         column <<= 1;
         if ((quarter & 1u) == 0) {

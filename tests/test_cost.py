@@ -143,6 +143,12 @@ def test_the_table_has_the_same_figures():
         ("--setting", "96 kHz"),
         ("--core", "m4", "--setting", "early", "--check"),
         ("--core", "m0", "--setting", "early"),
+        ("--core", "m0", "m4", "--setting", "early"),
+        ("--core", "m4", "--setting", "16 kHz", "--limit", "key_percent=1"),
+        ("--seconds", "nan"),
+        ("--seconds", "inf"),
+        ("--audio", "reference/airmark/data/music", "reference/airmark/data/../airmark/data/music"),
+        ("--audio", "reference/airmark/data/music", "/nowhere"),
         ("--limit", "speed=1"),
         ("--limit", "state_bytes=small"),
         ("--seconds", "1"),
@@ -159,6 +165,31 @@ def test_bad_arguments_are_refused(arguments: tuple[str, ...]):
     assert done.returncode == 2
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
+
+
+def test_recordings_have_names_of_their_own(tmp_path: Path):
+    def names(*folders: Path) -> list[str]:
+        return [name for name, _ in script(SCRIPT).files_of(folders)]
+
+    for folder in ("a/speech", "b/speech", "music"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "x.wav").touch()
+    a, b, music = (tmp_path / folder for folder in ("a/speech", "b/speech", "music"))
+    assert names(a) == ["x.wav"]
+    assert names(tmp_path) == ["a/speech/x.wav", "b/speech/x.wav", "music/x.wav"]
+    assert names(a, music) == ["speech/x.wav", "music/x.wav"]
+    assert names(a, b) == [f"{a}/x.wav", f"{b}/x.wav"]
+    for folders in ((a, a / "../speech"), (a, tmp_path / "nowhere")):
+        with pytest.raises(script(SCRIPT).NotRunError, match=r"given twice|nowhere: no recordings"):
+            names(*folders)
+
+
+def test_a_silent_recording_is_named(tmp_path: Path):
+    wavfile.write(tmp_path / "silent.wav", RATE, np.zeros(4 * RATE, np.int16))
+    done = cost("--core", "m0", "--audio", str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"tests/cost: {tmp_path}/silent.wav: ")
+    assert done.stderr.count("\n") == 1
 
 
 def test_all_cores_and_kernels_remember_the_same():

@@ -8,6 +8,7 @@ machine other programs then don't count.
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import statistics
@@ -26,8 +27,6 @@ FLOAT_TARGET = 50.0
 """The same of the float detector."""
 C_TARGET = 1000.0
 """The same of the C detector alone, which takes integers."""
-C_THRESHOLD_Q8 = 1321
-"""5.16: one false alarm a day."""
 STRENGTH_DB = -20.0
 BLOCK_S = 0.01
 """Sound comes in blocks of this length, as from a microphone."""
@@ -60,6 +59,7 @@ def measure(runs: int) -> dict[str, Any]:
     from airmark.detector import ENGINES, Detector, is_built
     from airmark.embedder import Embedder
     from airmark.stream import StreamEmbedder
+    from airmark.thresholds import threshold
 
     core = None
     if hasattr(os, "sched_setaffinity"):
@@ -91,11 +91,13 @@ def measure(runs: int) -> dict[str, Any]:
             detector.process(block)
         detector.flush()
 
+    lowest_q8 = math.ceil(256 * threshold(1.0, engine="c"))
+
     def push(samples: Any) -> None:
         from airmark.fixed.detector import key_columns
         from airmark.native import NativeDetector
 
-        detector = NativeDetector([key_columns(key)], 16_000, early=False, threshold_q8=C_THRESHOLD_Q8)
+        detector = NativeDetector([key_columns(key)], 16_000, early=False, threshold_q8=lowest_q8)
         for block in blocks(samples, 16_000):
             detector.push(block)
 

@@ -171,7 +171,7 @@ typedef struct {
     uint32_t faint[15];
 } strings_t;
 
-/* SPEC.md, 4.5: negative where the part is faint. limit: F. */
+/* SPEC.md, 4.5: the highest bit is set where the part is faint. limit: F. */
 static inline uint32_t over_faint(int32_t part, uint32_t limit)
 {
     return ((uint32_t)part ^ (0u - ((uint32_t)part >> 31))) - limit;
@@ -207,7 +207,10 @@ static void find_signs(const airmark_t *detector, uint32_t size, strings_t *stri
     const uint32_t limit = 1u << (size + 3u);
     int32_t up[2];
     int32_t down[2];
-    /* Signs of the rising bins enter both halves at the top and move down, those of the falling ones at the bottom. */
+    /*
+     * Signs of the rising bins enter both halves at the top and move down, those of the falling ones at the bottom. Faint parts
+     * are few, and so are put in their place instead: the loop spends nothing on them where there is none.
+     */
     uint32_t rising = 0;
     uint32_t falling = 0;
     uint32_t faint_rising = 0;

@@ -223,7 +223,7 @@ def test_a_mark_rises_falls_and_has_the_hosts_level(kind: str):
     host = np.abs(np.fft.rfft(hosts[:, pattern.MARGIN :][:, : marks.shape[1]], axis=1)) ** 2
     level_db = 10 * np.log10(power[:, low:high].sum(axis=1) / host[:, low:high].sum(axis=1))
     # Frames whose phases have nothing to do with each other lose half where they overlap.
-    expected_db = {"adaptive": -1.7, "causal": -1.8, "noise": -3.0}[kind]
+    expected_db = {"adaptive": -1.1, "causal": -1.8, "noise": -3.0}[kind]
     assert level_db == pytest.approx([expected_db] * 2, abs=0.3)
     assert (power[:, : low * 3 // 4].sum(axis=1) < 1e-3 * power.sum(axis=1)).all()
 
@@ -259,30 +259,45 @@ def test_a_pattern_follows_the_host_along_the_key():
     Of a host that is a mark all lies along it, once it is known.
     """
     noise = np.random.default_rng(5).standard_normal(2 * pattern.MARGIN + profile().mark_samples)
-    assert share("adaptive", noise) == pytest.approx(np.sqrt(np.pi / 4 / 32) * pattern.RADIAL * pattern.GAIN, abs=0.02)
+    held_back = pattern.RADIAL["adaptive"] * np.sqrt(2 / (1 + pattern.RADIAL["adaptive"] ** 2))
+    assert share("adaptive", noise) == pytest.approx(np.sqrt(np.pi / 4 / 32) * held_back, abs=0.02)
     assert abs(share("causal", noise)) < 0.03
     assert abs(share("noise", noise)) < 0.03
     alike = np.pad(mark_of("adaptive", noise[None])[0], pattern.MARGIN)
-    assert share("adaptive", alike) > 0.85
-    assert share("causal", alike) > 0.7
+    assert share("adaptive", alike) > 0.4  # all of it in phase, which is held back
+    assert share("causal", alike) > 0.65
 
 
-def test_a_mark_turns_the_phase_and_half_of_it_raises_the_host():
+def test_loud_repetitions_lead_and_bins_that_agree_get_more():
+    """Bins of one frame: 4 repetitions that agree, 4 that cancel, 1 loud one against 3 faint ones, and silence."""
+    turned = np.array([[1, 1, 16j, 0], [1, -1, 1, 0], [1, 1j, 1, 0], [1, -1j, 1, 0]], complex)[:, None]
+    phases, shares = pattern.heard_along(turned)
+    assert np.abs(phases) == pytest.approx(1)
+    assert phases[0, 0] == pytest.approx(1)
+    assert phases[0, 2] == pytest.approx(np.exp(1j * np.arctan2(4, 3)))  # root of 16 against 3
+    assert shares[0] == pytest.approx([0.3 + 2, 0.3, 0.3 + 2 * 5 / 7, 0.3])
+    rng = np.random.default_rng(4)
+    signs = rng.standard_normal((32, 40, 100, 2)) @ [1, 1j]
+    assert np.mean((pattern.heard_along(signs / np.abs(signs))[1] - 0.3) ** 2) == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("radial", [0.2, 0.5])
+def test_a_mark_turns_the_phase_and_some_of_it_raises_the_host(radial: float):
     rng = np.random.default_rng(2)
     angles, turns = 2 * np.pi * rng.random((2, 40, 25))
     sizes = 10 ** rng.uniform(-3, 3, (40, 25))
     level = 10 ** rng.uniform(-2, 2, (40, 25))
     host = sizes * np.exp(1j * turns)
     bound = np.minimum(np.maximum(sizes, 0.1 * level**0.5), 3 * level**0.5)
-    amplitude = (level**0.5) ** 0.7 * bound**0.3 * np.sqrt(1.6)
+    amplitude = (level**0.5) ** 0.7 * bound**0.3 * np.sqrt(2 / (1 + radial**2))
     relative = angles - turns
-    wanted = amplitude * (0.5 * np.cos(relative) + 1j * np.sin(relative)) * np.exp(1j * turns)
-    marks = pattern.hidden(np.exp(1j * angles), level, host)
+    wanted = amplitude * (radial * np.cos(relative) + 1j * np.sin(relative)) * np.exp(1j * turns)
+    marks = pattern.hidden(np.exp(1j * angles), level, host, radial)
     assert np.abs(marks / wanted - 1).max() < 1e-9
-    assert not pattern.hidden(np.exp(1j * angles), level, 0 * host).any()
+    assert not pattern.hidden(np.exp(1j * angles), level, 0 * host, radial).any()
     # As much power as without, over all phases.
     even = np.exp(2j * np.pi * np.arange(64) / 64)
-    assert (np.abs(pattern.hidden(even, np.ones(64), np.ones(64, complex))) ** 2).mean() == pytest.approx(1)
+    assert (np.abs(pattern.hidden(even, np.ones(64), np.ones(64, complex), radial)) ** 2).mean() == pytest.approx(1)
 
 
 @pytest.mark.parametrize("kind", pattern.PATTERNS)
@@ -428,13 +443,16 @@ def auto(host: Samples) -> Mark:
     return embed(host, RATE, keys()[0], at=[0.5], sample_type="PCM_16").marks[0]
 
 
-def test_auto_is_the_weakest_that_reaches_the_target():
+def test_auto_is_the_weakest_that_reaches_the_target(monkeypatch: pytest.MonkeyPatch):
+    """A target that this noise can hide: what it can't is the limit's business."""
+    target = 11.0
+    monkeypatch.setattr("airmark.embedder.TARGET_SCORE", target)
     noise = 0.1 * np.random.default_rng(0).standard_normal(3 * RATE)
     mark = auto(noise)
-    assert mark.predicted_score >= TARGET_SCORE
+    assert mark.predicted_score >= target
     assert mark.strength_db > QUIETEST_DB
     weaker = embed(noise, RATE, keys()[0], at=[0.5], strength=mark.strength_db - 1, judge=False).marks[0]
-    assert weaker.predicted_score < TARGET_SCORE
+    assert weaker.predicted_score < target
 
 
 def test_auto_goes_to_the_limit_and_no_further():
@@ -731,7 +749,7 @@ def test_rates_out_of_range(per_day: float):
 
 
 def test_the_first_stages_let_through_what_is_just_over_the_threshold():
-    marked = embed(clip(), RATE, keys()[0], at=[1.0], strength=-14, judge=False).samples[:, 0]
+    marked = embed(clip(), RATE, keys()[0], at=[1.0], strength=-15, judge=False).samples[:, 0]
     scores = []
     for seed in range(8, 16):
         heard = marked + 0.07 * marked.std() * np.random.default_rng(seed).standard_normal(len(marked))

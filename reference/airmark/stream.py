@@ -21,7 +21,7 @@ from airmark.errors import AirmarkError
 from airmark.grid import Grid
 from airmark.keys import Key, check_key
 from airmark.limiter import REACH_S, without_clipping
-from airmark.pattern import RAMP, hidden, noise_phases, unit
+from airmark.pattern import RADIAL, RAMP, hidden, noise_phases, unit
 
 Real = npt.NDArray[np.float64]
 
@@ -63,7 +63,7 @@ class CausalPattern:
         marks = np.empty((len(hosts), FRAME))
         for mark, host, spectrum in zip(marks, hosts, spectra, strict=True):
             level = masking.levels(host, masking.HISTORY, 1, grid.window, spectrum[None])[0]
-            mark[:] = np.fft.irfft(hidden(phases, level, spectrum), FRAME) * grid.window
+            mark[:] = np.fft.irfft(hidden(phases, level, spectrum, RADIAL["causal"]), FRAME) * grid.window
         self.along[j] += signs * unit(spectra.mean(axis=0))
         self.count += 1
         if self.count % grid.count == 0:

@@ -71,12 +71,25 @@ def pcm(samples: NDArray) -> Samples:
     return np.clip(np.rint(samples * 32_768), -32_768, 32_767).astype(np.int16)
 
 
+KEPT = "music/vibeace_0.flac"
+"""The recording whose marked stretch is a file."""
+
+
 @cache
-def marked(rate: int = RATE, name: str = "music/vibeace_0.flac", ppm: float = 0.0, noise_db: float = -40.0) -> Samples:
-    """6.5 s of a shipped recording with a mark at 2.5 s, white noise and a drifting clock."""
+def marked(rate: int = RATE, name: str = KEPT, ppm: float = 0.0, noise_db: float = -40.0) -> Samples:
+    """6.5 s of a shipped recording with a mark at 2.5 s, white noise and a drifting clock.
+
+    The bounds of test_it_finds_* are those of one sound, so its marked stretch is a file (tests/README.md) and does not
+    move with the embedder.
+    """
     host, own = soundfile.read(data_path(name))
     host = host[: round(6.5 * own)]
-    samples = embed(host, own, keys()[0], at=[2.5], strength=-14, judge=False).samples[:, 0]
+    if name == KEPT:
+        stretch, _ = soundfile.read(Path(__file__).parent / "marks/vibeace_0.wav")
+        start = round(2.5 * own)
+        samples = np.concatenate([host[:start], stretch, host[start + len(stretch) :]])
+    else:
+        samples = embed(host, own, keys()[0], at=[2.5], strength=-14, judge=False).samples[:, 0]
     samples = samples if own == rate else soxr.resample(samples, own, rate, "VHQ")
     noise = np.random.default_rng(7).standard_normal(len(samples)) * samples.std() * 10 ** (noise_db / 20)
     return pcm(channel.drift(np.clip(samples + noise, -0.99, 0.99), ppm))
@@ -1083,7 +1096,7 @@ def same(expected: Detection, found: Detection, rate: int, score: float, ppm: fl
 def test_it_finds_what_the_float_engine_finds(rate: int, ppm: float):
     samples = marked(rate, ppm=ppm)
     (expected,), (found,) = (detections(samples, rate, engine, early=False) for engine in ("float", "fixed"))
-    assert same(expected, found, rate, 0.55, {8000: 25, 11_025: 6}.get(rate, 3))
+    assert same(expected, found, rate, 0.5, {8000: 25, 11_025: 4}.get(rate, 3))
 
 
 @pytest.mark.parametrize("rate", [16_000, 32_000, 44_100, 48_000])
@@ -1091,12 +1104,12 @@ def test_it_finds_what_the_float_engine_finds(rate: int, ppm: float):
 def test_it_finds_the_halves_that_the_float_engine_finds(rate: int, ppm: float):
     samples = marked(rate, ppm=ppm)[: round(4.1 * rate)]
     (expected,), (found,) = (detections(samples, rate, engine, early=True) for engine in ("float", "fixed"))
-    assert same(expected, found, rate, 0.45, 15)
+    assert same(expected, found, rate, 0.4, 15)
 
 
-@pytest.mark.parametrize(("ppm", "score", "off"), [(-100.0, 0.45, 160), (0.0, 0.5, 192), (100.0, 1.0, 192)])
+@pytest.mark.parametrize(("ppm", "score", "off"), [(-100.0, 0.2, 160), (0.0, 0.5, 160), (100.0, 1.0, 192)])
 def test_it_finds_noisy_marks(ppm: float, score: float, off: int):
-    """The place, told by three bands of one-bit frames, may be a frame off: at 0 and at 100 ppm it nearly is."""
+    """The place, told by three bands of one-bit frames, may be a frame off: at 100 ppm it is, the score 0.91 less."""
     samples = marked(44_100, ppm=ppm, noise_db=-20.0)
     (expected,), (found,) = (detections(samples, 44_100, engine, early=False) for engine in ("float", "fixed"))
     assert same(expected, found, 44_100, score, 20, samples=off)

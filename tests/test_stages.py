@@ -29,7 +29,16 @@ from airmark.limiter import without_clipping
 from airmark.peaks import HOLD, Peak, PeakStage
 from airmark.profile import profile, profile_of_shape
 from airmark.screen import ScreenStage
-from airmark.stream import FRAME, CausalPattern, RateConverter, StreamEmbedder, causal_mark
+from airmark.stream import (
+    AGREED_POWER,
+    FRAME,
+    LEAST_POWER,
+    MOST_POWER,
+    CausalPattern,
+    RateConverter,
+    StreamEmbedder,
+    causal_mark,
+)
 from airmark.template import TemplateStage
 
 RATE = 16_000
@@ -223,7 +232,7 @@ def test_a_mark_rises_falls_and_has_the_hosts_level(kind: str):
     host = np.abs(np.fft.rfft(hosts[:, pattern.MARGIN :][:, : marks.shape[1]], axis=1)) ** 2
     level_db = 10 * np.log10(power[:, low:high].sum(axis=1) / host[:, low:high].sum(axis=1))
     # Frames whose phases have nothing to do with each other lose half where they overlap.
-    expected_db = {"adaptive": -1.1, "causal": -1.8, "noise": -3.0}[kind]
+    expected_db = {"adaptive": -1.1, "causal": -1.5, "noise": -3.0}[kind]
     assert level_db == pytest.approx([expected_db] * 2, abs=0.3)
     assert (power[:, : low * 3 // 4].sum(axis=1) < 1e-3 * power.sum(axis=1)).all()
 
@@ -233,7 +242,8 @@ def test_a_mark_rises_falls_and_has_the_hosts_level(kind: str):
 def test_a_mark_lies_where_its_host_sounds(kind: str, rate: int):
     """A burst in silence. Before its attack the mark is held down and after its end it sounds on: 6 ms later.
 
-    The causal pattern gains strength as it follows the host, another 1 to 4 ms.
+    The causal pattern gains strength as it follows the host: 18 ms later. Where a rate converter's ringing has gone
+    before the burst, that counts as heard, so that strength comes sooner: 2 ms.
     """
     later_s = []
     time = np.arange(3 * rate) / rate
@@ -244,7 +254,8 @@ def test_a_mark_lies_where_its_host_sounds(kind: str, rate: int):
         marked = embed(burst, rate, keys()[0], at=[0.5], pattern=kind, strength=-12, judge=False).samples[:, 0]
         added, host = ((x**2 * time).sum() / (x**2).sum() for x in (marked - burst, burst))
         later_s.append(added - host)
-    assert np.mean(later_s) == pytest.approx(0.0085 if kind == "causal" else 0.006, abs=0.003)
+    expected_s = {16_000: 0.0185, 44_100: 0.0015}[rate] if kind == "causal" else 0.006
+    assert np.mean(later_s) == pytest.approx(expected_s, abs=0.003)
 
 
 def share(kind: str, host: Samples) -> float:
@@ -332,9 +343,37 @@ def test_each_causal_mark_follows_its_own_host():
     sound = np.random.default_rng(7).standard_normal((1, masking.HISTORY + FRAME))
     for _ in range(maker.grid.count - 1):
         maker.process(sound)
-    assert np.abs(maker.along).max() > 2
+    band = np.abs(maker.signs[0]) > 0
+    heard = maker.weight[0][band]
     maker.process(sound)
-    assert np.abs(maker.along).max() < 1 + 1e-12
+    assert maker.weight[0][band] == pytest.approx(heard / profile().repetitions)
+    assert np.abs(maker.along) == pytest.approx(maker.weight * (np.abs(maker.along) > 0))
+    assert maker._heard_along(0)[1][band] == pytest.approx(LEAST_POWER + AGREED_POWER)
+
+
+def causal_shares(hosts: list[Samples]) -> Samples:
+    """The share of the mark's power, frame by frame, in bins that have signs; hosts: a frame each, repeated along."""
+    maker = CausalPattern(keys()[0])
+    band = np.abs(maker.signs[0]) > 0
+    shares = []
+    for t in range(len(hosts) * maker.repetition):
+        shares.append(maker._heard_along(t % maker.repetition)[1][band].mean())
+        maker.process(hosts[t // maker.repetition][None])
+    return np.array(shares).reshape(len(hosts), -1).mean(axis=1)
+
+
+def test_the_causal_mark_is_stronger_where_the_host_agrees_and_after_a_pause():
+    rng = np.random.default_rng(8)
+    silence = np.zeros(masking.HISTORY + FRAME)
+    sounds = [rng.standard_normal(masking.HISTORY + FRAME) for _ in range(12)]
+    changing = causal_shares(sounds)
+    assert changing[:2] == pytest.approx([AGREED_POWER + LEAST_POWER] * 2, abs=0.1)
+    assert (np.diff(changing[2:]) > -0.05).all()
+    assert changing[-1] > changing[1]
+    paused = causal_shares([sounds[0], *[silence] * 9, *sounds[1:3]])
+    assert paused[10] > 4 * changing[1]
+    assert max(paused.max(), changing.max()) <= MOST_POWER
+    assert causal_shares([silence] * 4) == pytest.approx([AGREED_POWER + LEAST_POWER] * 4)
 
 
 # Frames

@@ -5,7 +5,7 @@ for every host. ``adaptive`` takes the host's own component along the key: of ev
 the repetitions, each turned by the key's sign, so that the mark adds to what is there in amplitude and not in power.
 Loud repetitions count more in it, because rooms leave more of them; and of the mark's power more goes where the
 repetitions agree already, because the detector adds up squares (``heard_along``).
-``causal`` does the same from the repetitions already played; it lives in airmark.stream, because it needs no more.
+``causal`` does the same from what was played already, host and mark; it lives in airmark.stream, as it needs no more.
 """
 
 from __future__ import annotations

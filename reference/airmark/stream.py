@@ -1,7 +1,7 @@
 """The causal pattern and the live embedder: marks sound while it plays.
 
-Frames of 16 ms are marked one by one. The pattern of a repetition comes from the host's component along the key in the
-repetitions already played; the first one's is noise. Everything that depends on the size of the caller's blocks is
+Frames of 16 ms are marked one by one. The pattern of a repetition comes from the component along the key of what was
+played already, host and mark; the first one's is noise. Everything that depends on the size of the caller's blocks is
 kept out: sound is worked on in pieces of one size, so the same samples come out however they are pushed.
 """
 
@@ -18,17 +18,23 @@ from scipy.signal.windows import kaiser
 from airmark import masking
 from airmark.audio import check_channels, check_rate, checked
 from airmark.errors import AirmarkError
-from airmark.grid import Grid
+from airmark.grid import Grid, Spectra
 from airmark.keys import Key, check_key
 from airmark.limiter import REACH_S, without_clipping
-from airmark.pattern import RADIAL, RAMP, hidden, noise_phases, unit
+from airmark.pattern import LOUDNESS, RADIAL, RAMP, hidden, noise_phases, unit
 
 Real = npt.NDArray[np.float64]
 
 FRAME = 256
 """Samples of the causal embedder's frame, 16 ms: what it looks ahead."""
-LIVE_DB = -12.5
-"""Strength of the live embedder; it can't judge a mark before it is played."""
+LIVE_DB = -12.25
+"""Strength of the live embedder; it can't judge a mark before it is played, and PESQ hears those in speech first."""
+AGREED_POWER = 0.4
+"""What a bin gets of the mark's power where the repetitions agree as much as chance has it, or where it was silent."""
+LEAST_POWER = 0.04
+"""What it gets besides, and all it gets where they cancel."""
+MOST_POWER = 2.5
+"""What no bin gets more than."""
 DELAY_S = 0.032
 """From a sample that goes in to the same sample, marked, that comes out."""
 FILTER_S = 0.0018
@@ -40,14 +46,17 @@ PHASES = 4096
 
 
 class CausalPattern:
-    """Makes the mark frame by frame: each from the host's component along the key in the repetitions before it."""
+    """Makes the mark frame by frame: each from the component along the key of the repetitions played before it."""
 
     def __init__(self, key: Key) -> None:
         """key: the key of the marks."""
         self.grid = Grid(key.profile, FRAME)
         self.signs = self.grid.signs(key.columns)
+        self.repetitions = key.profile.repetitions
         self.repetition = key.profile.pattern_samples // self.grid.hop
-        self.along = noise_phases((self.repetition, FRAME // 2 + 1))
+        self.noise = noise_phases((self.repetition, FRAME // 2 + 1))
+        self.along = np.zeros(self.noise.shape, dtype=np.complex128)
+        self.weight = np.zeros(self.noise.shape)
         self.count = 0
 
     def process(self, hosts: Real) -> Real:
@@ -59,17 +68,38 @@ class CausalPattern:
         grid = self.grid
         spectra = np.fft.rfft(hosts[:, masking.HISTORY :] * grid.window, axis=1)
         signs, j = self.signs[self.count % grid.count], self.count % self.repetition
-        phases = unit(self.along[j]) * signs
+        phases, shares = self._heard_along(j)
+        phases = phases * signs
         marks = np.empty((len(hosts), FRAME))
+        played = spectra.mean(axis=0)
         for mark, host, spectrum in zip(marks, hosts, spectra, strict=True):
-            level = masking.levels(host, masking.HISTORY, 1, grid.window, spectrum[None])[0]
-            mark[:] = np.fft.irfft(hidden(phases, level, spectrum, RADIAL["causal"]), FRAME) * grid.window
-        self.along[j] += signs * unit(spectra.mean(axis=0))
+            level = shares * masking.levels(host, masking.HISTORY, 1, grid.window, spectrum[None])[0]
+            shaped = hidden(phases, level, spectrum, RADIAL["causal"])
+            # At LIVE_DB whatever the strength, which then scales the mark and changes nothing else.
+            played += 10 ** (LIVE_DB / 20) / len(hosts) * shaped
+            mark[:] = np.fft.irfft(shaped, FRAME) * grid.window
+        weights = np.abs(played) ** LOUDNESS
+        self.along[j] += signs * unit(played) * weights
+        self.weight[j] += weights
         self.count += 1
         if self.count % grid.count == 0:
             # The next mark begins with this one's pattern at the weight of one repetition: it must follow its own host.
-            self.along = unit(self.along)
+            self.weight /= self.repetitions
+            self.along = unit(self.along) * self.weight
         return marks
+
+    def _heard_along(self, j: int) -> tuple[Spectra, Real]:
+        """As pattern.heard_along, of what frame j of the pattern has heard so far; (bins,) each.
+
+        The power grows with the square of the agreement: bins that agree get more of it, so do later repetitions, and
+        what sounds after a pause, which has to carry what the pause could not.
+        """
+        mark, heard = divmod(self.count // self.repetition, self.repetitions)
+        heard = max(1, heard + (mark > 0))
+        along, weight = self.along[j], self.weight[j]
+        phases = np.where(along == 0, self.noise[j], unit(along))
+        agreed = np.divide(np.abs(along), weight, out=np.full_like(weight, heard**-0.5), where=weight > 0)
+        return phases, np.minimum(LEAST_POWER + AGREED_POWER * agreed**2 * heard, MOST_POWER)
 
 
 def causal_mark(hosts: Real, key: Key, place: int) -> Real:

@@ -21,13 +21,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from airmark import audio, hardhosts, materials, null, quality
+from airmark import audio, hardhosts, masking, materials, null, quality
 from airmark.channel import SMALL_LOUDSPEAKER_HZ, Channel, ReceivedAudio
 from airmark.detector import Detection, Detector
 from airmark.embedder import FIXED_DB, QUALITY_MARGIN_S, Embedder, Place
 from airmark.errors import AirmarkError
 from airmark.keys import Key
 from airmark.materials import Host, Materials, Room
+from airmark.pattern import RAMP
 from airmark.stream import LIVE_DB, StreamEmbedder
 
 Real = npt.NDArray[np.float64]
@@ -411,7 +412,11 @@ def _embed(
             raise AirmarkError("there is only digital silence where the marks were wanted: nothing can be marked there")
         live = StreamEmbedder(key, rate, host.shape[1], strength=strength)
         out = host.copy()
-        out[places[0] : stop] = np.concatenate([live.process(part), live.flush()])[live.delay :]
+        added = np.concatenate([live.process(part), live.flush()])[live.delay :] - part
+        # A stream goes on; here it ends as a mark in a file does, or the cut would be heard and not the mark.
+        fade = round(RAMP * rate / masking.RATE)
+        added[-fade:] *= ((np.arange(fade) + 0.5) / fade)[::-1, None]
+        out[places[0] : stop] += added
         return out, [replace(one, strength_db=strength) for one in about]
     embedder = Embedder(key, rate, pattern=recipe.pattern, strength=recipe.strength_db, judge=False)
     embedded = embedder.embed(host, [Place(at) for at in places])

@@ -27,7 +27,7 @@ Real = npt.NDArray[np.float64]
 
 FRAME = 256
 """Samples of the causal embedder's frame, 16 ms: what it looks ahead."""
-LIVE_DB = -12.25
+LIVE_DB = -12.5
 """Strength of the live embedder; it can't judge a mark before it is played, and PESQ hears those in speech first."""
 AGREED_POWER = 0.4
 """What a bin gets of the mark's power where the repetitions agree as much as chance has it, or where it was silent."""

@@ -146,6 +146,9 @@ def test_a_live_mark_is_the_live_embedders(keys):
     first, last = marked.places[0], marked.places[0] + round(2.048 * marked.rate)
     assert first <= changed[0] < first + 0.2 * marked.rate
     assert last - 0.2 * marked.rate < changed[-1] <= last
+    # The noise mark, 48 dB under it, is part of the difference.
+    added, ms = marked.samples - host.samples, marked.rate // 1000
+    assert added[last - ms // 2 : last].std() < 0.2 * added[last - 10 * ms : last - 5 * ms].std()
 
 
 @pytest.mark.parametrize(("count", "trials"), [(0, 10), (10, 10), (3, 7), (999, 1000), (4000, 4000)])

@@ -26,6 +26,7 @@ from airmark.grid import Grid
 from airmark.keys import Key
 from airmark.lags import LagGrid
 from airmark.limiter import without_clipping
+from airmark.pattern import LOUDNESS
 from airmark.peaks import HOLD, Peak, PeakStage
 from airmark.profile import profile, profile_of_shape
 from airmark.screen import ScreenStage
@@ -349,6 +350,30 @@ def test_each_causal_mark_follows_its_own_host():
     assert maker.weight[0][band] == pytest.approx(heard / profile().repetitions)
     assert np.abs(maker.along) == pytest.approx(maker.weight * (np.abs(maker.along) > 0))
     assert maker._heard_along(0)[1][band] == pytest.approx(LEAST_POWER + AGREED_POWER)
+
+
+def test_the_next_causal_mark_holds_one_repetition_of_the_last_no_louder_than_its_own():
+    rng = np.random.default_rng(9)
+    loud, other = rng.standard_normal((2, 1, masking.HISTORY + FRAME))
+    for quiet in (1.0, 1e-3):
+        maker = CausalPattern(keys()[0])
+        for _ in range(maker.grid.count):
+            maker.process(loud)
+        carried, signs = maker.along[0].copy(), maker.signs[0]
+        band = signs != 0
+        for _ in range(maker.repetition):
+            maker.process(quiet * other)
+        phases, shares = maker._heard_along(0)
+        weight, before = maker.weight[0], np.abs(carried)
+        own = np.where(weight < 2 * before, weight / 2, weight - before)
+        turned = maker.along[0] - np.minimum(before, own) * pattern.unit(carried)
+        assert np.abs(turned)[band] == pytest.approx(own[band])
+        # The mark is fainter than its host: it changes what that weighs a little.
+        host = np.fft.rfft(quiet * other[0, masking.HISTORY :] * maker.grid.window)
+        assert own[band] == pytest.approx(np.abs(host[band]) ** LOUDNESS, rel=0.5)
+        agreed = np.abs(maker.along[0]) / maker.weight[0]
+        assert shares[band] == pytest.approx(np.minimum(LEAST_POWER + 2 * AGREED_POWER * agreed**2, MOST_POWER)[band])
+        assert phases[band] == pytest.approx(pattern.unit(maker.along[0])[band])
 
 
 def causal_shares(hosts: list[Samples]) -> Samples:

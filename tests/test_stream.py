@@ -101,6 +101,16 @@ def test_the_output_is_the_input_later_with_marks_in_it(rate: int):
         assert following.sample - last.sample == pytest.approx(MARK * rate / 16_000, abs=HOP * rate / 16_000)
 
 
+def test_a_sample_beyond_all_bounds_is_refused_and_changes_nothing():
+    host = clip(seconds=1.0)
+    embedder, untouched = (StreamEmbedder(key(), 16_000, 1) for _ in range(2))
+    bad = host.copy()
+    bad[77] = -1e160
+    with pytest.raises(AirmarkError, match="sample 77 of channel 0"):
+        embedder.process(bad)
+    assert np.array_equal(embedder.process(host), untouched.process(host))
+
+
 @pytest.mark.parametrize("rate", [16_000, 44_100])
 def test_the_output_is_the_input_and_the_mark(rate: int):
     """What isn't the mark is passed on as it is: the host never goes through a rate converter."""

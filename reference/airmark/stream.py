@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.signal.windows import kaiser
 
 from airmark import masking
-from airmark.audio import check_channels, check_rate, checked
+from airmark.audio import check_channels, check_loudest, check_rate, checked
 from airmark.errors import AirmarkError
 from airmark.grid import Grid, Spectra
 from airmark.keys import Key, check_key
@@ -34,7 +34,7 @@ AGREED_POWER = 0.4
 LEAST_POWER = 0.04
 """What it gets besides, and all it gets where they cancel."""
 MOST_POWER = 2.5
-"""What no bin gets more than."""
+"""What no bin gets more than: 4 dB over its level. A mark begins with AGREED_POWER + LEAST_POWER, 3.6 dB under it."""
 DELAY_S = 0.032
 """From a sample that goes in to the same sample, marked, that comes out."""
 FILTER_S = 0.0018
@@ -54,6 +54,7 @@ class CausalPattern:
         self.signs = self.grid.signs(key.columns)
         self.repetitions = key.profile.repetitions
         self.repetition = key.profile.pattern_samples // self.grid.hop
+        # Of each frame and bin of the pattern, (repetition, bins): the sum along the key, and that of its weights.
         self.noise = noise_phases((self.repetition, FRAME // 2 + 1))
         self.along = np.zeros(self.noise.shape, dtype=np.complex128)
         self.weight = np.zeros(self.noise.shape)
@@ -75,27 +76,36 @@ class CausalPattern:
         for mark, host, spectrum in zip(marks, hosts, spectra, strict=True):
             level = shares * masking.levels(host, masking.HISTORY, 1, grid.window, spectrum[None])[0]
             shaped = hidden(phases, level, spectrum, RADIAL["causal"])
-            # At LIVE_DB whatever the strength, which then scales the mark and changes nothing else.
+            # At LIVE_DB whatever the strength, which then scales the mark and changes nothing else; a little too much,
+            # for in what is synthesised the window counts twice.
             played += 10 ** (LIVE_DB / 20) / len(hosts) * shaped
             mark[:] = np.fft.irfft(shaped, FRAME) * grid.window
         weights = np.abs(played) ** LOUDNESS
+        if self._marks_and_repetitions()[1] == 0:
+            # A mark must follow its own host, which may be fainter than the last one's.
+            self.weight[j] = np.minimum(self.weight[j], weights)
+            self.along[j] = unit(self.along[j]) * self.weight[j]
         self.along[j] += signs * unit(played) * weights
         self.weight[j] += weights
         self.count += 1
         if self.count % grid.count == 0:
-            # The next mark begins with this one's pattern at the weight of one repetition: it must follow its own host.
+            # The next mark begins with this one's pattern at the weight of one repetition.
             self.weight /= self.repetitions
             self.along = unit(self.along) * self.weight
         return marks
+
+    def _marks_and_repetitions(self) -> tuple[int, int]:
+        """Whole marks made before this frame, and whole repetitions of this one."""
+        return divmod(self.count // self.repetition, self.repetitions)
 
     def _heard_along(self, j: int) -> tuple[Spectra, Real]:
         """As pattern.heard_along, of what frame j of the pattern has heard so far; (bins,) each.
 
         The power grows with the square of the agreement: bins that agree get more of it, so do later repetitions, and
-        what sounds after a pause, which has to carry what the pause could not.
+        what sounds after a pause or after what was louder, for what is faint is lost and others have to carry it.
         """
-        mark, heard = divmod(self.count // self.repetition, self.repetitions)
-        heard = max(1, heard + (mark > 0))
+        marks, repetitions = self._marks_and_repetitions()
+        heard = max(1, repetitions + (marks > 0))
         along, weight = self.along[j], self.weight[j]
         phases = np.where(along == 0, self.noise[j], unit(along))
         agreed = np.divide(np.abs(along), weight, out=np.full_like(weight, heard**-0.5), where=weight > 0)
@@ -217,6 +227,7 @@ class StreamEmbedder:
         if samples.dtype == np.int16:
             samples = samples / 32768.0
         block = np.asarray(samples if samples.ndim == 2 else samples[:, None], dtype=np.float64)
+        check_loudest(block, "the sound")
         if block.shape[1] != self.channels:
             raise AirmarkError(f"the block has {block.shape[1]} channels, the stream {self.channels}")
         self._host = np.concatenate([self._host, block])

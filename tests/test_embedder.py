@@ -356,7 +356,7 @@ def test_auto_settles_at_the_target_or_the_last_quarter_decibel_that_is_not_hear
 
     make = embedder.Embedder(keys()[0], RATE, pattern=pattern)
     mark = make._auto(apply, judge, lambda db: 11.0 + db - target)
-    wanted = min(max(target + lost, -18), embedder.LOUDEST_AUTO_DB.get(pattern, -6))
+    wanted = min(max(target + lost, -18), -12.5 if pattern == "causal" else -6)
     expected = wanted if wanted <= limit else max(np.floor(4 * limit) / 4, -40)
     assert mark.strength_db == tried[-1] == expected
     assert len(tried) <= 1 + lost + 2 + 3

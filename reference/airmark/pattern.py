@@ -26,11 +26,11 @@ MARGIN = masking.HISTORY + FRAME
 RAMP = 64
 """Samples over which the mark's first and last edge rise and fall."""
 
-RADIAL = {"adaptive": 0.2, "causal": 0.5}
-"""Share of the mark's amplitude that is kept of its part in phase with the host, by pattern.
+RADIAL = 0.2
+"""Share of the mark's amplitude that is kept of its part in phase with the host.
 
-Of 0.3, 0.2 and 0.1 none finds more than another, and each a third of a point more than 0.5 (300 marks), at 0.04 to 0.09
-less PESQ on speech and a higher ViSQOL; the causal pattern has no PESQ to spare.
+Of 0.3, 0.2 and 0.1 none finds more than another, and each a third of a point more than 0.5 (300 marks), at 0.04 to
+0.09 less PESQ on speech and a higher ViSQOL.
 """
 LOUDNESS = 0.5
 """Power of a repetition's magnitude in its weight in the mean phase: 0 counts all alike, 1 as they are."""
@@ -71,21 +71,21 @@ def heard_along(turned: Spectra) -> tuple[Spectra, Real]:
     return phases, LEAST_AGREEMENT + agreed * len(turned) ** 0.5
 
 
-def hidden(phases: Spectra, level: Real, host: Spectra, radial: float) -> Spectra:
+def hidden(phases: Spectra, level: Real, host: Spectra) -> Spectra:
     """The mark's spectrum at 0 dB: what is to be added to the host, of one shape with all arguments.
 
-    phases: unit, the pattern's with the key's signs; level: masking.levels; host: the host's spectrum; radial: RADIAL
-    of the pattern. The detector hears phases, the ear mostly magnitudes: so the part of the mark that would raise or
-    lower the host's magnitude is held back by ``radial``, the part that turns its phase gets that power (on average
-    over phases), and the level follows each bin a little (OWN).
+    phases: unit, the pattern's with the key's signs; level: masking.levels; host: the host's spectrum. The detector
+    hears phases, the ear mostly magnitudes: so the part of the mark that would raise or lower the host's magnitude is
+    held back (RADIAL), the part that turns its phase gets that power (on average over phases), and the level follows
+    each bin a little (OWN).
     At the same Zimtohrli and ViSQOL that brought 0.2 in score (20 marks, rooms at 20 and 5 dB), at the same PESQ none.
     """
     along = unit(host)
     size = np.sqrt(level)
     size = size ** (1 - OWN) * np.clip(np.abs(host), size / 10, 3 * size) ** OWN
     mark = phases * along.conj()
-    gain = (2 / (1 + radial**2)) ** 0.5
-    turned: Spectra = gain * size * (radial * mark.real + 1j * mark.imag) * along
+    gain = (2 / (1 + RADIAL**2)) ** 0.5
+    turned: Spectra = gain * size * (RADIAL * mark.real + 1j * mark.imag) * along
     return turned
 
 
@@ -111,7 +111,7 @@ def make(hosts: Real, columns: Real, grid: Grid, kind: str) -> Real:
     for mark, host in zip(marks, hosts, strict=True):
         spectra = mixed if len(hosts) == 1 else grid.analyse(host, first, grid.count)
         level = shares * masking.levels(host, first, grid.count, grid.window, spectra)
-        shaped = phases * np.sqrt(level) if kind == "noise" else hidden(phases, level, spectra, RADIAL[kind])
+        shaped = phases * np.sqrt(level) if kind == "noise" else hidden(phases, level, spectra)
         mark[:] = grid.synthesise(shaped)[grid.lead : grid.lead + grid.profile.mark_samples]
     ramp = (np.arange(RAMP) + 0.5) / RAMP
     marks[:, :RAMP] *= ramp

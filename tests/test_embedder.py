@@ -268,7 +268,7 @@ def test_marks_in_a_row_keep_to_the_limit_together():
     for mark in marks:
         assert mark.quality is not None
         assert mark.quality.zimtohrli is not None
-        assert mark.quality.zimtohrli >= 4.95
+        assert mark.quality.zimtohrli >= embedder.LEAST_ZIMTOHRLI
 
 
 def test_causal_auto_stays_where_pesq_does_not_hear_it():

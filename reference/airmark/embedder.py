@@ -162,7 +162,8 @@ class Embedder:
         power = _power(host, self.rate)
         top = 1 - 2.0 ** (1 - BITS[sample_type]) if sample_type in BITS else max(1.0, float(np.abs(host).max()))
         progress = progress or (lambda _done, _total: None)
-        steps = len(asked) * (2 if self.judge else 1)
+        again = self.judge or self.strength is None
+        steps = len(asked) * (2 if again else 1)
         marks: list[Mark] = []
         silent: list[int] = []
         for i, place in enumerate(asked):
@@ -175,12 +176,9 @@ class Embedder:
                 silent.append(place)
         if not marks:
             raise AirmarkError("there is only digital silence where the marks were wanted: nothing can be marked there")
-        if self.judge:
-            # Only now that their neighbours are made.
-            for i, mark in enumerate(marks):
-                progress(len(asked) + i, steps)
-                judged = self._judge(host, samples, mark.sample, len(host), self.visqol)
-                marks[i] = replace(mark, quality=judged)
+        for i, mark in enumerate(marks if again else ()):
+            progress(len(asked) + i, steps)
+            marks[i] = self._among_neighbours(host, samples, mark, top, sample_type, power)
         progress(steps, steps)
         return Embedded(samples, marks, silent)
 
@@ -250,6 +248,21 @@ class Embedder:
         hosts = self._hosts(host, place)
         marks = self._make(hosts)
         mono = marks.mean(axis=0)
+        apply = self._applied(host, samples, place, marks, top, sample_type, power)
+        if self.strength is not None:
+            return apply(self.strength)
+        # A mark that follows is not made yet, and sound without it would flatter this one.
+        return self._auto(
+            apply,
+            lambda: self._judge(host, samples, place, until),
+            lambda db: self._predict(hosts, mono * 10 ** (db / 20), power),
+        )
+
+    def _applied(
+        self, host: Real, samples: Real, place: int, marks: Real, top: float, sample_type: str, power: float
+    ) -> Callable[[float], Mark]:
+        """What puts a mark, given at 0 dB as ``_make`` does, into ``samples`` at a strength, instead of one there."""
+        stretch = host[place : place + self.mark_samples]
         full = self._at_rate(marks)
 
         def apply(strength_db: float) -> Mark:
@@ -262,14 +275,27 @@ class Embedder:
             seconds = place / self.rate
             return Mark(place, self.mark_samples, seconds, strength_db, score, score < WEAK_SCORE, lowered, None)
 
-        if self.strength is not None:
-            return apply(self.strength)
-        # A mark that follows is not made yet, and sound without it would flatter this one.
-        return self._auto(
-            apply,
-            lambda: self._judge(host, samples, place, until),
-            lambda db: self._predict(hosts, mono * 10 ** (db / 20), power),
-        )
+        return apply
+
+    def _among_neighbours(
+        self, host: Real, samples: Real, mark: Mark, top: float, sample_type: str, power: float
+    ) -> Mark:
+        """Judge a mark now that its neighbours are made; ``auto`` lowers it where it is heard for what they add."""
+
+        def judge(visqol: bool = False) -> quality.Quality:
+            return self._judge(host, samples, mark.sample, len(host), visqol)
+
+        visqol = self.visqol and self.judge
+        judged = judge(visqol)
+        if self.strength is None and _excess_db(judged) > 0:
+            marks = self._make(self._hosts(host, mark.sample))
+            apply = self._applied(host, samples, mark.sample, marks, top, sample_type, power)
+            step = FINE_STEPS_DB[-1]
+            while (excess_db := _excess_db(judged)) > 0 and mark.strength_db > FAINTEST_DB:
+                mark = apply(max(FAINTEST_DB, mark.strength_db - step * max(1, int(excess_db / step))))
+                judged = judge()
+            judged = judge(visqol) if visqol else judged
+        return replace(mark, quality=judged) if self.judge else mark
 
     def _auto(
         self,

@@ -29,8 +29,8 @@ RAMP = 64
 RADIAL = 0.2
 """Share of the mark's amplitude that is kept of its part in phase with the host.
 
-Of 0.3, 0.2 and 0.1 none finds more than another, and each a third of a point more than 0.5 (300 marks), at 0.04 to
-0.09 less PESQ on speech and a higher ViSQOL.
+Of 0.3, 0.2 and 0.1 none finds more than another, and each a third of a point more than 0.5 (300 adaptive marks), at
+0.04 to 0.09 less PESQ on speech and a higher ViSQOL.
 """
 LOUDNESS = 0.5
 """Power of a repetition's magnitude in its weight in the mean phase: 0 counts all alike, 1 as they are."""

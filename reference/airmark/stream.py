@@ -42,8 +42,8 @@ AGREED_POWER = 0.4
 LEAST_POWER = 0.04
 """What it gets besides, and all it gets where they cancel."""
 MOST_POWER = 2.5
-"""What no bin gets more than. By it the level rises by 4 dB at most and the mark, by what OWN leaves of that, by 2.8; a
-mark begins with AGREED_POWER + LEAST_POWER, 2.5 dB down."""
+"""What no bin gets more than, EMPHASIS_DB apart. By it the level rises by 4 dB at most and the mark, by what OWN leaves
+of that, by 2.8; a mark begins with AGREED_POWER + LEAST_POWER, 2.5 dB down."""
 DELAY_S = 0.032
 """From a sample that goes in to the same sample, marked, that comes out."""
 FILTER_S = 0.0018

@@ -36,8 +36,7 @@ FIXED_DB = -20.0
 QUIETEST_DB = -18.0
 """Strength ``auto`` goes no lower, however well the mark is predicted to be found: low bit rates would swallow it."""
 FAINTEST_DB = -40.0
-"""It goes as low only where the mark would be heard, among clicks for one, or a neighbour beside it; so faint a mark is
-hardly ever found."""
+"""It goes as low only where the mark would be heard, among clicks for one; so faint a mark is hardly ever found."""
 ZIMTOHRLI_FALL = 0.23
 """What a decibel more adds to the logarithm of what a mark takes from Zimtohrli's 5 (measured: 0.2 to 0.25)."""
 FINE_STEPS_DB = (0.5, 0.25)
@@ -286,17 +285,21 @@ class Embedder:
     def _among_neighbours(
         self, host: Real, samples: Real, mark: Mark, top: float, sample_type: str, power: float
     ) -> Mark:
-        """Lower a mark of ``auto`` that is heard now that its neighbours are made, whichever of them is heard."""
+        """Lower a mark of ``auto`` that is heard now that its neighbours are made, if that helps."""
         judged = self._judge(host, samples, mark.sample, len(host))
         if not _excess_db(judged) > 0:
             return mark
         marks = self._make(self._hosts(host, mark.sample))
         apply = self._applied(host, samples, mark.sample, marks, top, sample_type, power)
         step = FINE_STEPS_DB[-1]
-        while (excess_db := _excess_db(judged)) > 0 and mark.strength_db > FAINTEST_DB:
-            mark = apply(max(FAINTEST_DB, mark.strength_db - step * max(1, int(excess_db / step))))
+        lower = mark
+        while (excess_db := _excess_db(judged)) > 0:
+            if lower.strength_db <= FAINTEST_DB:
+                # What is heard is the neighbour, whatever becomes of this one.
+                return apply(mark.strength_db)
+            lower = apply(max(FAINTEST_DB, lower.strength_db - step * max(1, int(excess_db / step))))
             judged = self._judge(host, samples, mark.sample, len(host))
-        return mark
+        return lower
 
     def _auto(
         self,

@@ -30,7 +30,8 @@ RADIAL = 0.2
 """Share of the mark's amplitude that is kept of its part in phase with the host.
 
 Of 0.3, 0.2 and 0.1 none finds more than another, and each a third of a point more than 0.5 (300 adaptive marks), at
-0.04 to 0.09 less PESQ on speech and a higher ViSQOL.
+0.04 to 0.09 less PESQ on speech and a higher ViSQOL. Of causal marks, soft under 1 kHz, 2 in 100 more are
+found with 0.35 and 1 with 0.2 (150 marks).
 """
 LOUDNESS = 0.5
 """Power of a repetition's magnitude in its weight in the mean phase: 0 counts all alike, 1 as they are."""

@@ -80,11 +80,11 @@ class CausalPattern:
         spectra = np.fft.rfft(hosts[:, masking.HISTORY :] * grid.window, axis=1)
         signs, j = self.signs[self.count % grid.count], self.count % self.repetition
         phases, shares = self._heard_along(j)
-        phases = phases * signs
+        phases, shares = phases * signs, self.emphasis * shares
         marks = np.empty((len(hosts), FRAME))
         played = spectra.mean(axis=0)
         for mark, host, spectrum in zip(marks, hosts, spectra, strict=True):
-            level = self.emphasis * shares * masking.levels(host, masking.HISTORY, 1, grid.window, spectrum[None])[0]
+            level = shares * masking.levels(host, masking.HISTORY, 1, grid.window, spectrum[None])[0]
             shaped = hidden(phases, level, spectrum)
             # At LIVE_DB whatever the strength, which then scales the mark and changes nothing else; a little too much,
             # for in what is synthesised the window counts twice.

@@ -184,7 +184,6 @@ uint64_t squares_wrong(uint64_t first, uint64_t end, uint64_t step)
 int32_t p_shift(int32_t x, uint32_t n) { return am_shift(x, n); }
 int32_t p_clamp(int32_t x, int32_t low, int32_t high) { return am_clamp(x, low, high); }
 uint32_t p_add3(uint32_t a, uint32_t b, uint32_t c, uint32_t *carry) { return am_add3(a, b, c, carry); }
-uint32_t p_ones8(const uint32_t *words) { return am_ones8(words); }
 uint32_t p_ones_of_planes(const uint32_t *planes) { return am_ones_of_planes(planes); }
 uint32_t p_ones16(const uint32_t *words)
 {

@@ -17,7 +17,6 @@ uint32_t planes_wrong(void);
 int32_t p_shift(int32_t x, uint32_t n);
 int32_t p_clamp(int32_t x, int32_t low, int32_t high);
 uint32_t p_add3(uint32_t a, uint32_t b, uint32_t c, uint32_t *carry);
-uint32_t p_ones8(const uint32_t *words);
 uint32_t p_ones_of_planes(const uint32_t *planes);
 uint32_t p_ones16(const uint32_t *words);
 int32_t p_dot(uint32_t a, uint32_t b);

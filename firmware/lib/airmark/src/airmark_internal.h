@@ -284,49 +284,6 @@ static inline uint32_t am_sum_bytes(uint32_t x)
 #endif
 }
 
-/* Eight words being counted: their sum in every lane, as planes of weight 1, 2, 4 and 8, each counted once at the end. */
-typedef struct {
-    uint32_t ones;
-    uint32_t carry[3];
-} am_counter_t;
-
-/* Takes three words first (n = 0), then twice two more (n = 1, 2) with `a` unused. */
-static inline void am_count(am_counter_t *counter, uint32_t n, uint32_t a, uint32_t b, uint32_t c)
-{
-    counter->ones = am_add3(n == 0 ? a : counter->ones, b, c, &counter->carry[n]);
-}
-
-/* With the eighth word: the ones in all of them, 0..256. */
-static inline uint32_t am_counted(const am_counter_t *counter, uint32_t last)
-{
-#if defined(AIRMARK_POPCOUNT)
-    return am_ones(counter->ones) + am_ones(last) +
-           2u * (am_ones(counter->carry[0]) + am_ones(counter->carry[1]) + am_ones(counter->carry[2]));
-#else
-    uint32_t carry;
-    const uint32_t fourth = counter->ones & last;
-    uint32_t ones = counter->ones ^ last;
-    uint32_t twos = am_add3(counter->carry[0], counter->carry[1], counter->carry[2], &carry);
-    const uint32_t other = twos & fourth;
-    twos ^= fourth;
-    uint32_t fours = carry ^ other;
-    uint32_t eights = carry & other;
-    ones -= (ones >> 1) & 0x55555555u;
-    twos -= (twos >> 1) & 0x55555555u;
-    fours -= (fours >> 1) & 0x55555555u;
-    eights -= (eights >> 1) & 0x55555555u;
-    ones = (ones & 0x33333333u) + ((ones >> 2) & 0x33333333u);
-    twos = (twos & 0x33333333u) + ((twos >> 2) & 0x33333333u);
-    fours = (fours & 0x33333333u) + ((fours >> 2) & 0x33333333u);
-    eights = (eights & 0x33333333u) + ((eights >> 2) & 0x33333333u);
-    ones += twos << 1; /* at most 12 a nibble */
-    fours += eights << 1;
-    ones = (ones & 0x0F0F0F0Fu) + ((ones >> 4) & 0x0F0F0F0Fu);
-    fours = (fours & 0x0F0F0F0Fu) + ((fours >> 4) & 0x0F0F0F0Fu);
-    return am_sum_bytes(ones + (fours << 2)); /* at most 64 a byte, for a lane counts 8 at most */
-#endif
-}
-
 /* Adds two words to those counted: the sum's low bits stay in `sum`, `carry` has twice their weight. */
 #define AM_ADD2(sum, a, b, carry) ((sum) = am_add3((sum), (a), (b), &(carry)))
 #define AM_ADD1(sum, a, carry) ((carry) = (sum) & (a), (sum) ^= (a))
@@ -383,7 +340,7 @@ static inline uint32_t am_counted(const am_counter_t *counter, uint32_t last)
         (planes)[4] = sixteens; \
     } while (0)
 
-/* Ones in planes of lanes that count up to 16, each plane with its weight: 0..512. */
+/* Ones in five planes, each with its weight: the sum of 32 lanes that count up to 31, 0..992. */
 static inline uint32_t am_ones_of_planes(const uint32_t planes[5])
 {
     uint32_t ones = planes[0];
@@ -415,18 +372,8 @@ static inline uint32_t am_ones_of_planes(const uint32_t planes[5])
     ones = (ones & bytes) + ((ones >> 4) & bytes);
     fours = (fours & bytes) + ((fours >> 4) & bytes);
     sixteens = (sixteens & bytes) + ((sixteens >> 4) & bytes);
-    return am_sum_bytes(ones + (fours << 2) + (sixteens << 4)); /* at most 128 a byte */
+    return am_sum_bytes(ones + (fours << 2) + (sixteens << 4)); /* at most 248 a byte */
 #endif
-}
-
-/* Ones in eight words, 0..256. */
-static inline uint32_t am_ones8(const uint32_t words[8])
-{
-    am_counter_t counter;
-    am_count(&counter, 0, words[0], words[1], words[2]);
-    am_count(&counter, 1, 0, words[3], words[4]);
-    am_count(&counter, 2, 0, words[5], words[6]);
-    return am_counted(&counter, words[7]);
 }
 
 /* n / d, both unsigned, d > 0, where the quotient fits 32 bits: n >> 32 < d. 32 steps; no library call on any processor. */

@@ -50,18 +50,23 @@ static inline uint32_t ones4(uint32_t a, uint32_t b, uint32_t c, uint32_t d)
 #endif
 }
 
-/* 5.1 of band b: the block sums of all lags. */
+/* 5.1 of band b: the block sums of all lags. Lag 0 is the frame itself: am_band_words is long, and so stands here once. */
 static void sum_blocks(airmark_t *detector, uint32_t b)
 {
-    const uint32_t newest = detector->newest;
     const int32_t used = am_used(detector, b);
     const uint32_t phase = (detector->frames - 1u) & 3u;
-    uint32_t words[4];
-    am_band_words(detector, newest, b, words);
-    for (uint32_t lag = 1; lag <= AIRMARK_SCREEN_LAGS; lag++) {
-        const uint32_t age = lag * AM_BLOCK_FRAMES;
+    uint32_t slot = detector->newest;
+    uint32_t words[4] = {0, 0, 0, 0};
+    for (uint32_t lag = 0; lag <= AIRMARK_SCREEN_LAGS; lag++) {
         uint32_t older[4];
-        am_band_words(detector, newest >= age ? newest - age : newest + AIRMARK_RING - age, b, older);
+        am_band_words(detector, slot, b, older);
+        slot += slot >= AM_BLOCK_FRAMES ? 0u - AM_BLOCK_FRAMES : AIRMARK_RING - AM_BLOCK_FRAMES;
+        if (lag == 0) {
+            for (uint32_t i = 0; i < 4; i++) {
+                words[i] = older[i];
+            }
+            continue;
+        }
         const int32_t product =
             used - (int32_t)ones4(words[0] ^ older[0], words[1] ^ older[1], words[2] ^ older[2], words[3] ^ older[3]);
         int8_t *const last = &detector->products[phase][lag - 1u][b];
@@ -108,25 +113,49 @@ static void take_products(airmark_t *detector)
     }
 }
 
+/* Adds plane k of two bands to the sums: `bands` carries from plane to plane of the two, `carry` of the sums. */
+#define ADD_PLANE(k) \
+    do { \
+        const uint32_t both = am_add3(planes[0][k] ^ d0, planes[1][k] ^ d1, bands, &bands) << lag; \
+        sums[k] = am_add3(sums[k], both, carry, &carry); \
+    } while (0)
+
 /* Q of two bands, SPEC.md, 5.3; first: the lower or upper two. */
 static int32_t agreement_of_bands(const airmark_t *detector, uint32_t span, uint32_t first, const uint32_t *columns)
 {
     const uint32_t phase = (detector->frames - 1u) & 3u;
-    const uint32_t lanes = span == AM_WHOLE ? 0xFFFFFFFFu : 0xFFFFu;
-    const uint32_t c0 = span == AM_WHOLE ? columns[first] : columns[first] >> 16;
-    const uint32_t c1 = span == AM_WHOLE ? columns[first + 1u] : columns[first + 1u] >> 16;
-    const uint32_t second = first + 1u;
-    int32_t sum = -7 * (int32_t)lanes_of_two_bands[span];
-    for (uint32_t k = 0; k < 3; k++) {
-        uint32_t like[8];
-        for (uint32_t lag = 1; lag <= AIRMARK_SCREEN_LAGS; lag++) {
-            like[2u * lag - 2u] = (detector->planes[phase][lag - 1u][first][k] ^ c0 ^ c0 >> lag) & lanes >> lag;
-            like[2u * lag - 1u] = (detector->planes[phase][lag - 1u][second][k] ^ c1 ^ c1 >> lag) & lanes >> lag;
-        }
-        /* Plane k says +2^k or -2^k, and a one of the key turns it round. */
-        sum += (int32_t)(am_ones8(like) << (k + 1u));
+    uint32_t c0 = columns[first];
+    uint32_t c1 = columns[first + 1u];
+    uint32_t lanes = 0xFFFFFFFFu;
+    if (span != AM_WHOLE) {
+        c0 >>= 16;
+        c1 >>= 16;
+        lanes = 0xFFFFu;
     }
-    return sum;
+    /* The sum of u, turned round by the key, lane by lane: of two bands and four lags at most 56, in six planes. */
+    uint32_t sums[5] = {0, 0, 0, 0, 0};
+    uint32_t thirty_twos = 0;
+    for (uint32_t lag = 1; lag <= AIRMARK_SCREEN_LAGS; lag++) {
+        const uint32_t(*const planes)[3] = &detector->planes[phase][lag - 1u][first];
+        const uint32_t d0 = c0 ^ c0 >> lag;
+        const uint32_t d1 = c1 ^ c1 >> lag;
+        uint32_t bands = 0;
+        uint32_t carry = 0;
+        /* The uppermost lanes have no partner at this lag: the shift leaves them out, and moves the others alike. */
+        ADD_PLANE(0);
+        ADD_PLANE(1);
+        ADD_PLANE(2);
+        sums[3] = am_add3(sums[3], bands << lag, carry, &carry);
+        thirty_twos ^= sums[4] & carry;
+        sums[4] ^= carry;
+    }
+    sums[0] &= lanes;
+    sums[1] &= lanes;
+    sums[2] &= lanes;
+    sums[3] &= lanes;
+    sums[4] &= lanes;
+    return 2 * (int32_t)(am_ones_of_planes(sums) + 32u * am_ones(thirty_twos & lanes)) -
+           7 * (int32_t)lanes_of_two_bands[span];
 }
 
 /* Q over the root of P, Q8; 0 for Q <= 0. */

@@ -48,6 +48,12 @@ static inline void count4(uint32_t a, uint32_t b, uint32_t c, uint32_t d, uint32
         AM_IN_ORDER(); \
     } while (0)
 
+#define ADD_ENERGY(a, b, c, d) \
+    do { \
+        sums->energy = am_dot_add(a, a, am_dot_add(b, b, am_dot_add(c, c, am_dot_add(d, d, sums->energy)))); \
+        AM_IN_ORDER(); \
+    } while (0)
+
 /* 2 minus the ones of a lane, (real, imaginary), from words that hold four lanes' nibbles in either half. */
 static inline uint32_t lane_of(uint32_t word, uint32_t lane)
 {
@@ -61,13 +67,13 @@ static inline void add_lane(const uint32_t words[MAX_GROUPS], uint32_t groups, u
     const uint32_t z1 = lane_of(words[1], lane);
     const uint32_t z2 = lane_of(words[2], lane);
     const uint32_t z3 = lane_of(words[3], lane);
-    int32_t energy = am_dot_add(z0, z0, am_dot_add(z1, z1, am_dot_add(z2, z2, am_dot_add(z3, z3, sums->energy))));
+    ADD_ENERGY(z0, z1, z2, z3);
     if (groups == MAX_GROUPS) {
         const uint32_t z4 = lane_of(words[4], lane);
         const uint32_t z5 = lane_of(words[5], lane);
         const uint32_t z6 = lane_of(words[6], lane);
         const uint32_t z7 = lane_of(words[7], lane);
-        energy = am_dot_add(z4, z4, am_dot_add(z5, z5, am_dot_add(z6, z6, am_dot_add(z7, z7, energy))));
+        ADD_ENERGY(z4, z5, z6, z7);
         ADD_LAG(1, ADD_PAIR(0, 1); ADD_PAIR(1, 2); ADD_PAIR(2, 3); ADD_PAIR(3, 4); ADD_PAIR(4, 5); ADD_PAIR(5, 6);
                 ADD_PAIR(6, 7));
         ADD_LAG(2, ADD_PAIR(0, 2); ADD_PAIR(1, 3); ADD_PAIR(2, 4); ADD_PAIR(3, 5); ADD_PAIR(4, 6); ADD_PAIR(5, 7));
@@ -81,7 +87,6 @@ static inline void add_lane(const uint32_t words[MAX_GROUPS], uint32_t groups, u
         ADD_LAG(2, ADD_PAIR(0, 2); ADD_PAIR(1, 3));
         ADD_LAG(3, ADD_PAIR(0, 3));
     }
-    sums->energy = energy;
 }
 
 /*
@@ -148,11 +153,12 @@ static void chain_sums(const airmark_t *detector, uint32_t frame, uint32_t b, ui
     }
     for (uint32_t half = 0; half < 2; half++) {
         for (uint32_t i = 0; i < 8; i++) {
-            const uint32_t used = lanes[half] >> (i / 2u + 16u * (i & 1u));
-            for (uint32_t lane = 0; lane < 16u; lane += 4) {
-                if ((used >> lane & 1u) != 0) {
+            uint32_t used = lanes[half] >> (i / 2u + 16u * (i & 1u)) & 0x1111u;
+            for (uint32_t lane = 0; used != 0; lane += 4) {
+                if ((used & 1u) != 0) {
                     add_lane(counts[half][i], groups, lane, sums);
                 }
+                used >>= 4;
             }
         }
     }

@@ -62,10 +62,12 @@ def clip(name: str = "music/vibeace_0.flac", seconds: float = 7.0, rate: int = R
 
 
 @cache
-def marked(rate: int = RATE, at: tuple[float, ...] = (2.5,), key: int = 0, seconds: float = 7.0) -> Samples:
+def marked(
+    rate: int = RATE, at: tuple[float, ...] = (2.5,), key: int = 0, seconds: float = 7.0, strength: float = -12
+) -> Samples:
     """The clip with marks at fixed strength, (n,)."""
     host = clip(seconds=seconds, rate=rate)
-    out: Samples = embed(host, rate, keys()[key], at=at, strength=-14, judge=False).samples[:, 0]
+    out: Samples = embed(host, rate, keys()[key], at=at, strength=strength, judge=False).samples[:, 0]
     out.setflags(write=False)
     return out
 
@@ -268,10 +270,11 @@ def test_a_detector_without_early_decisions_reports_no_half_marks():
 def test_a_mark_without_its_upper_bands_is_found_by_the_lower(engine: str):
     """As a telephone codec leaves it: noise in their place, which costs the score of all bands much more."""
     rng = np.random.default_rng(38)
+    sound = marked(strength=-16)
     low = firwin(255, 3800, fs=RATE)
-    noise = rng.standard_normal(len(marked()))
+    noise = rng.standard_normal(len(sound))
     upper = noise - np.convolve(noise, low, mode="same")
-    samples = np.convolve(marked(), low, mode="same") + 0.05 * marked().std() * noise + 0.01 * upper
+    samples = np.convolve(sound, low, mode="same") + 0.07 * sound.std() * noise + 0.01 * upper
     (found,) = detect(samples, engine=engine, threshold=4.0)
     columns = keys()[0].columns
     stage = ConfirmStage(LagGrid(profile()), [columns])
@@ -298,7 +301,7 @@ def test_other_shapes_of_key(shape: tuple[int, int]):
 @cache
 def whole(rate: int, engine: str, type_name: str) -> tuple[list[Detection], float]:
     detector = Detector(keys(), rate, engine=engine, threshold=3.0)
-    found = detector.process(as_type(marked(rate, seconds=5.5), type_name)) + detector.flush()
+    found = detector.process(as_type(marked(rate, seconds=5.5, strength=-18), type_name)) + detector.flush()
     return found, detector.score
 
 
@@ -315,7 +318,7 @@ def as_type(samples: Samples, name: str) -> NDArray:
     longest=st.sampled_from([600, 5000, 40_000]),
 )
 def test_chunking_does_not_matter(seed: int, rate: int, engine: str, type_name: str, longest: int):
-    samples = as_type(marked(rate, seconds=5.5), type_name)
+    samples = as_type(marked(rate, seconds=5.5, strength=-18), type_name)
     detector = Detector(keys(), rate, engine=engine, threshold=3.0)
     found = [d for block in cut(samples, np.random.default_rng(seed), longest) for d in detector.process(block)]
     found += detector.flush()
@@ -325,7 +328,7 @@ def test_chunking_does_not_matter(seed: int, rate: int, engine: str, type_name: 
 
 @pytest.mark.parametrize("rate", [16_000, 44_100])
 def test_single_samples_are_enough(rate: int):
-    samples = as_type(marked(rate, seconds=5.5), "float64")
+    samples = as_type(marked(rate, seconds=5.5, strength=-18), "float64")
     start = len(samples) // 2
     detector = Detector(keys(), rate, engine="float", threshold=3.0)
     found = detector.process(samples[:start])
@@ -342,7 +345,7 @@ def test_reset_is_a_new_detector(rate: int, engine: str):
     detector.process(clip("speech/libri_M_6836_7278.flac", rate=rate)[: rate * 4 + 123])
     detector.reset()
     assert detector.score == 0
-    assert (detector.process(marked(rate, seconds=5.5)) + detector.flush(), detector.score) == whole(
+    assert (detector.process(marked(rate, seconds=5.5, strength=-18)) + detector.flush(), detector.score) == whole(
         rate, engine, "float64"
     )
 
@@ -569,7 +572,7 @@ def test_detect_says_where_more_false_alarms_come_than_were_counted(threshold, e
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_samples_that_are_not_numbers(value: float):
     detector = Detector(keys(), RATE, engine="float", threshold=3.0)
-    samples = marked(seconds=5.5)
+    samples = marked(seconds=5.5, strength=-18)
     bad = samples[:1000].copy()
     bad[500] = value
     with pytest.raises(AirmarkError, match="not finite"):

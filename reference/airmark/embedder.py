@@ -20,11 +20,10 @@ from airmark import masking, quality
 from airmark.audio import BITS, FullScaleError, check_loudest, check_rate, check_type, checked, quantise
 from airmark.channel import active_part
 from airmark.errors import AirmarkError, is_number
-from airmark.grid import Grid
 from airmark.keys import Key, check_key
 from airmark.limiter import REACH_S, without_clipping
 from airmark.masking import LOUDEST_DB, check_strength
-from airmark.pattern import FRAME, MARGIN, PATTERNS, make
+from airmark.pattern import MARGIN, PATTERNS, make
 from airmark.predict import Predictor
 from airmark.stream import causal_mark
 from airmark.words import covers, places_for_words
@@ -140,7 +139,6 @@ class Embedder:
         self.key, self.rate, self.kind, self.strength = key, rate, pattern, strength
         self.judge, self.visqol = judge, visqol
         self.mark_samples = -(-key.profile.mark_samples * rate // masking.RATE)
-        self._grid = Grid(key.profile, FRAME)
         self._predictor = Predictor(key)
         # Resampling starts at a sample that both rates share.
         self._unit = rate // gcd(rate, masking.RATE)
@@ -226,7 +224,7 @@ class Embedder:
         """The mark at 0 dB, (channels, mark_samples) at 16 kHz; hosts as ``_hosts`` gives them."""
         if self.kind == "causal":
             return causal_mark(hosts, self.key, MARGIN)
-        return make(hosts, self.key.columns, self._grid, self.kind)
+        return make(hosts, self.key.columns, self.key.profile, self.kind)
 
     def _hosts(self, host: Real, place: int) -> Real:
         """The host around a place at 16 kHz: (channels, margin + mark + margin)."""

@@ -5,6 +5,7 @@ for every host. ``adaptive`` takes the host's own component along the key: of ev
 the repetitions, each turned by the key's sign, so that the mark adds to what is there in amplitude and not in power.
 Loud repetitions count more in it, because rooms leave more of them; and of the mark's power more goes where the
 repetitions agree already, because the detector adds up squares (``heard_along``).
+It is made twice: in long frames, which tell harmonics apart, where they lie close, and in short ones above (FRAMES).
 ``causal`` does the same from what was played already, host and mark; it lives in airmark.stream, as it needs no more.
 """
 
@@ -15,13 +16,29 @@ import numpy.typing as npt
 
 from airmark import masking
 from airmark.grid import Grid, Spectra
+from airmark.profile import Profile
 
 Real = npt.NDArray[np.float64]
 
 PATTERNS = ("adaptive", "causal", "noise")
-FRAME = 512
-"""Samples of the embedder's frame with look-ahead."""
-MARGIN = masking.HISTORY + FRAME
+LONG_FRAME, SHORT_FRAME = 512, 256
+"""Samples of the embedder's frames: 32 and 16 ms."""
+CROSSOVER_HZ = (1000.0, 1400.0)
+FRAMES = {"adaptive": ((LONG_FRAME, (1.0, 0.0)), (SHORT_FRAME, (0.0, 1.0))), "noise": ((LONG_FRAME, (1.0, 1.0)),)}
+"""Frames that a pattern is made in, and each one's share of the mark's amplitude under and over CROSSOVER_HZ.
+
+A mark in short frames is less smeared in time and can be louder, but under 1 kHz they don't tell a voice's harmonics
+apart, and PESQ hears what lies between them.
+"""
+EMPHASIS_HZ = (1000.0, 1400.0, 3000.0, 4000.0)
+EMPHASIS_DB = {"adaptive": (-2.0, 7.0, 7.0, -4.0), "causal": (-7.0, 4.0, 4.0, -2.0)}
+"""How a pattern's level is raised and lowered by frequency: straight lines between these, and even beyond them.
+
+Without it 40 % of what Zimtohrli hears of a mark in speech lies under 1.5 kHz, and 31 % of its predicted score, or 23 %
+where the noise is 12 dB under (26 adaptive marks). The mark changes by 0.7 of these decibels (OWN), a causal one by
+0.85 with the agreement that comes of its own sound (white noise).
+"""
+MARGIN = masking.HISTORY + LONG_FRAME
 """Samples of host needed before and after the mark."""
 RAMP = 64
 """Samples over which the mark's first and last edge rise and fall."""
@@ -90,21 +107,40 @@ def hidden(phases: Spectra, level: Real, host: Spectra) -> Spectra:
     return turned
 
 
-def make(hosts: Real, columns: Real, grid: Grid, kind: str) -> Real:
+def emphasis(kind: str, frame: int) -> Real:
+    """Factors for the power of a pattern's bins, EMPHASIS_DB; (frame // 2 + 1,)."""
+    hz = np.fft.rfftfreq(frame, 1 / masking.RATE)
+    return np.asarray(10 ** (np.interp(hz, EMPHASIS_HZ, EMPHASIS_DB.get(kind, np.zeros(4))) / 10))
+
+
+def make(hosts: Real, columns: Real, profile: Profile, kind: str) -> Real:
     """The mark at 0 dB, that is at the level of the host's smoothed spectrum, for each channel.
 
     hosts: (channels, MARGIN + mark_samples + MARGIN) at masking.RATE, the mark's place from MARGIN on; columns: the
     key's signs (M bands, R); kind: 'adaptive' or 'noise'. Returns (channels, mark_samples).
     """
+    marks = np.zeros((len(hosts), profile.mark_samples))
+    for frame, amplitudes in FRAMES[kind]:
+        hz = np.fft.rfftfreq(frame, 1 / masking.RATE)
+        shares = emphasis(kind, frame) * np.interp(hz, CROSSOVER_HZ, amplitudes) ** 2
+        marks += _in_frames(hosts, columns, Grid(profile, frame), kind, shares)
+    ramp = (np.arange(RAMP) + 0.5) / RAMP
+    marks[:, :RAMP] *= ramp
+    marks[:, -RAMP:] *= ramp[::-1]
+    return marks
+
+
+def _in_frames(hosts: Real, columns: Real, grid: Grid, kind: str, shares: Real) -> Real:
+    """``make`` in frames of one length, without the ramps. shares: factors for the power, (bins,)."""
     first = MARGIN - grid.lead
     signs = grid.signs(columns)
     repetition = grid.profile.pattern_samples // grid.hop
     mixed = grid.analyse(hosts.mean(axis=0), first, grid.count)
     repetitions = grid.profile.repetitions
-    shares = np.ones(mixed.shape)
+    shares = np.tile(shares, (len(mixed), 1))
     if kind == "adaptive":
-        phases, share = heard_along((signs * mixed).reshape(repetitions, repetition, mixed.shape[1]))
-        shares = np.tile(share, (repetitions, 1))
+        phases, agreed = heard_along((signs * mixed).reshape(repetitions, repetition, mixed.shape[1]))
+        shares = shares * np.tile(agreed, (repetitions, 1))
     else:
         phases = noise_phases((repetition, mixed.shape[1]))
     phases = np.tile(phases, (repetitions, 1)) * signs
@@ -114,7 +150,4 @@ def make(hosts: Real, columns: Real, grid: Grid, kind: str) -> Real:
         level = shares * masking.levels(host, first, grid.count, grid.window, spectra)
         shaped = phases * np.sqrt(level) if kind == "noise" else hidden(phases, level, spectra)
         mark[:] = grid.synthesise(shaped)[grid.lead : grid.lead + grid.profile.mark_samples]
-    ramp = (np.arange(RAMP) + 0.5) / RAMP
-    marks[:, :RAMP] *= ramp
-    marks[:, -RAMP:] *= ramp[::-1]
     return marks

@@ -21,29 +21,21 @@ from airmark.errors import AirmarkError
 from airmark.grid import Grid, Spectra
 from airmark.keys import Key, check_key
 from airmark.limiter import REACH_S, without_clipping
-from airmark.pattern import LOUDNESS, RAMP, hidden, noise_phases, unit
+from airmark.pattern import LOUDNESS, RAMP, SHORT_FRAME, emphasis, hidden, noise_phases, unit
 
 Real = npt.NDArray[np.float64]
 
-FRAME = 256
+FRAME = SHORT_FRAME
 """Samples of the causal embedder's frame, 16 ms: what it looks ahead."""
 LIVE_DB = -9.25
 """Strength of the live embedder, which can't judge a mark before it is played."""
-EMPHASIS_HZ = (1000.0, 1400.0, 3000.0, 4000.0)
-EMPHASIS_DB = (-7.0, 4.0, 4.0, -2.0)
-"""How the mark's level is raised and lowered by frequency: straight lines between these, and even beyond them.
-
-Without it 40 % of what Zimtohrli hears of a mark in speech lies under 1.5 kHz, and 31 % of its predicted score, or 23 %
-where the noise is 12 dB under (26 adaptive marks). The mark changes by 0.7 of these decibels (pattern.OWN), by 0.85
-with the agreement that comes of its own sound (white noise).
-"""
 AGREED_POWER = 0.4
 """What a bin gets of the mark's power where the repetitions agree as much as chance has it, or where it was silent."""
 LEAST_POWER = 0.04
 """What it gets besides, and all it gets where they cancel."""
 MOST_POWER = 2.5
-"""What no bin gets more than, EMPHASIS_DB apart. By it the level rises by 4 dB at most and the mark, by what OWN leaves
-of that, by 2.8; a mark begins with AGREED_POWER + LEAST_POWER, 2.5 dB down."""
+"""What no bin gets more than, pattern.EMPHASIS_DB apart. By it the level rises by 4 dB at most and the mark, by what
+OWN leaves of that, by 2.8; a mark begins with AGREED_POWER + LEAST_POWER, 2.5 dB down."""
 DELAY_S = 0.032
 """From a sample that goes in to the same sample, marked, that comes out."""
 FILTER_S = 0.0018
@@ -66,7 +58,7 @@ class CausalPattern:
         # Of each frame and bin of the pattern, (repetition, bins): the sum along the key, and that of its weights.
         self.noise = noise_phases((self.repetition, FRAME // 2 + 1))
         self.along = np.zeros(self.noise.shape, dtype=np.complex128)
-        self.emphasis = 10 ** (np.interp(np.fft.rfftfreq(FRAME, 1 / masking.RATE), EMPHASIS_HZ, EMPHASIS_DB) / 10)
+        self.emphasis = emphasis("causal", FRAME)
         self.weight = np.zeros(self.noise.shape)
         self.count = 0
 

@@ -282,7 +282,12 @@ def test_a_pattern_follows_the_host_along_the_key(monkeypatch: pytest.MonkeyPatc
     assert share("causal", alike) > 0.7
 
 
-def test_the_causal_mark_is_soft_where_it_would_be_heard_first(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    ("kind", "expected_db"), [("adaptive", [-1.4, 4.9, -2.8]), ("causal", [-4.9, 2.8, -1.4]), ("noise", [0, 0, 0])]
+)
+def test_a_mark_is_soft_where_it_would_be_heard_first(
+    kind: str, expected_db: list[float], monkeypatch: pytest.MonkeyPatch
+):
     """Under 1 kHz and over 4 kHz it is lowered; 0.3 of a bin's level is its own, and stays (without agreement)."""
     monkeypatch.setattr(stream, "AGREED_POWER", 0.0)
     monkeypatch.setattr(stream, "LEAST_POWER", 1.0)
@@ -290,13 +295,28 @@ def test_the_causal_mark_is_soft_where_it_would_be_heard_first(monkeypatch: pyte
     hz = np.fft.rfftfreq(profile().mark_samples, 1 / RATE)
 
     def levels_db() -> Samples:
-        power = np.abs(np.fft.rfft(mark_of("causal", noise)[0])) ** 2
+        power = np.abs(np.fft.rfft(mark_of(kind, noise)[0])) ** 2
         spans = ((400, 950), (1450, 2950), (4100, 7400))
         return np.array([10 * np.log10(power[(hz > low) & (hz < high)].mean()) for low, high in spans])
 
     emphasised = levels_db()
     monkeypatch.setattr(pattern, "EMPHASIS_DB", {})
-    assert emphasised - levels_db() == pytest.approx([-4.9, 2.8, -1.4], abs=0.3)
+    assert emphasised - levels_db() == pytest.approx(expected_db, abs=0.3)
+
+
+@pytest.mark.parametrize(("frame", "low", "high"), [(512, 0, 950), (256, 1450, 8000)])
+def test_the_adaptive_mark_is_of_long_frames_below_and_of_short_ones_above(
+    frame: int, low: int, high: int, monkeypatch: pytest.MonkeyPatch
+):
+    noise = np.random.default_rng(5).standard_normal((1, 2 * pattern.MARGIN + profile().mark_samples))
+    both = mark_of("adaptive", noise)[0]
+    monkeypatch.setattr(pattern, "FRAMES", {"adaptive": ((frame, (1.0, 1.0)),)})
+    hz = np.fft.rfftfreq(len(both), 1 / RATE)
+    inside = (hz > low) & (hz < high)
+    one = mark_of("adaptive", noise)[0]
+    alone, rest = np.abs(np.fft.rfft([one, both - one])) ** 2
+    assert rest[inside].sum() < 0.01 * alone[inside].sum()
+    assert rest[~inside].sum() > 0.1 * alone[~inside].sum()
 
 
 def test_loud_repetitions_lead_and_bins_that_agree_get_more():

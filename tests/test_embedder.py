@@ -284,8 +284,9 @@ def test_a_mark_is_lowered_for_its_neighbours_only_where_that_helps(beside: floa
     make = embedder.Embedder(keys()[0], RATE)
     host = clip()[:, None]
     samples = host.copy()
-    apply = make._applied(host, samples, 0, make._make(make._hosts(host, 0)), 1.0, "FLOAT", 1.0)
-    mark = apply(-10)
+    added = make._added(host, samples, 0, make._make(make._hosts(host, 0)), 1.0, "FLOAT", 1.0)
+    added.put(-10)
+    mark = added.mark()
     power = np.mean((samples - host) ** 2)
 
     def judge(host: Samples, samples: Samples, *_: object) -> embedder.quality.Quality:
@@ -376,9 +377,18 @@ def test_auto_settles_at_the_target_or_the_last_quarter_decibel_that_is_not_hear
     """For a mark that reaches its score at ``target`` dB, written at ``lost`` more, and is heard over ``limit``."""
     tried: list[float] = []
 
-    def apply(db: float) -> embedder.Mark:
-        tried.append(db)
-        return embedder.Mark(0, MARK, 0.0, db, 11.0 + db - target - lost, False, False, None)
+    def predict(db: float) -> float:
+        return embedder.TARGET_SCORE + db - target
+
+    class Added(embedder._Added):
+        def __init__(self) -> None:
+            pass
+
+        def put(self, strength_db: float) -> None:
+            tried.append(strength_db)
+
+        def predicted_score(self) -> float:
+            return predict(tried[-1] - lost)
 
     def judge() -> embedder.quality.Quality:
         return embedder.quality.Quality(0.0, 5 - 0.049 * float(np.exp(0.23 * (tried[-1] - limit))))
@@ -386,14 +396,14 @@ def test_auto_settles_at_the_target_or_the_last_quarter_decibel_that_is_not_hear
     make = embedder.Embedder(keys()[0], RATE, pattern=pattern)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(embedder.LOUDEST_AUTO_DB, "causal", -12.5)  # no whole decibel
-        mark = make._auto(apply, judge, lambda db: 11.0 + db - target)
+        make._auto(Added(), judge, predict)
         wanted = min(max(target + lost, -18), -12.5 if pattern == "causal" else -6)
         expected = wanted if wanted <= limit else max(np.floor(4 * limit) / 4, -40)
-        assert mark.strength_db == tried[-1] == expected
+        assert tried[-1] == expected
         assert len(tried) <= 1 + lost + 2 + 3
         tried.clear()
-        unjudged = make._auto(apply, lambda: embedder.quality.Quality(0.0, None), lambda db: 11.0 + db - target)
-        assert unjudged.strength_db == wanted
+        make._auto(Added(), lambda: embedder.quality.Quality(0.0, None), predict)
+        assert tried[-1] == wanted
 
 
 def test_near_takes_the_place_that_is_predicted_best():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import gcd
 from typing import Any
 
@@ -104,6 +105,45 @@ def _power(host: Real, rate: int) -> float:
     return float(np.mean(mono[active] ** 2)) if active.any() else 0.0
 
 
+class _Added:
+    """A mark at its place in ``samples``, at the strength that was put in last."""
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        host: Real,
+        samples: Real,
+        place: int,
+        full: Real,
+        top: float,
+        sample_type: str,
+        power: float,
+    ) -> None:
+        """full: the mark at 0 dB and the host's rate, (samples, channels); top: the highest sample that may be."""
+        self._embedder, self._samples, self._place, self._full = embedder, samples, place, full
+        self._stretch = host[place : place + len(full)]
+        self._top, self._type, self._power = top, sample_type, power
+        self._strength_db, self._lowered = -np.inf, False
+
+    def put(self, strength_db: float) -> None:
+        """Put the mark in, instead of the one that is there."""
+        wanted = self._full * 10 ** (strength_db / 20)
+        added = without_clipping(self._stretch, wanted, self._top, max(1, round(REACH_S * self._embedder.rate)))
+        self._samples[self._place : self._place + len(wanted)] = quantise(self._stretch + added, self._type)
+        self._strength_db, self._lowered = strength_db, bool(np.any(added != wanted))
+
+    def predicted_score(self) -> float:
+        """From the samples as they are written: rounding and lowering may have cost some of the mark."""
+        return self._embedder.predict(self._samples, self._place, self._power)
+
+    def mark(self) -> Mark:
+        """The mark as it is."""
+        score, seconds = self.predicted_score(), self._place / self._embedder.rate
+        length = self._embedder.mark_samples
+        weak = score < WEAK_SCORE
+        return Mark(self._place, length, seconds, self._strength_db, score, weak, self._lowered, None)
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a mark is wanted."""
@@ -175,7 +215,12 @@ class Embedder:
         if not marks:
             raise AirmarkError("there is only digital silence where the marks were wanted: nothing can be marked there")
         if self.strength is None:
-            marks = [self._among_neighbours(host, samples, mark, top, sample_type, power) for mark in marks]
+            # One that stands alone has been judged as it is.
+            reach = self.mark_samples + round(QUALITY_MARGIN_S * self.rate)
+            crowded = {place for pair in pairwise(asked) if pair[1] - pair[0] < reach for place in pair}
+            for i, mark in enumerate(marks):
+                if mark.sample in crowded:
+                    marks[i] = self._among_neighbours(host, samples, mark, top, sample_type, power)
         if self.judge:
             # Only now that all are as they stay.
             for i, mark in enumerate(marks):
@@ -237,6 +282,10 @@ class Embedder:
         cut = at_16k[lead : lead + length].T
         return np.ascontiguousarray(np.pad(cut, ((0, 0), (0, length - cut.shape[1]))))
 
+    def predict(self, samples: Real, place: int, power: float) -> float:
+        """The score that a mark in samples (n, channels) will have; power: the recording's, where it sounds."""
+        return self._predictor.score(self._hosts(samples, place).mean(axis=0), MARGIN, power)
+
     def _predict(self, hosts: Real, mark: Real, power: float) -> float:
         heard = hosts.mean(axis=0)
         heard[MARGIN : MARGIN + len(mark)] += mark
@@ -251,34 +300,23 @@ class Embedder:
         hosts = self._hosts(host, place)
         marks = self._make(hosts)
         mono = marks.mean(axis=0)
-        apply = self._applied(host, samples, place, marks, top, sample_type, power)
+        added = self._added(host, samples, place, marks, top, sample_type, power)
         if self.strength is not None:
-            return apply(self.strength)
-        # A mark that follows is not made yet, and sound without it would flatter this one.
-        return self._auto(
-            apply,
-            lambda: self._judge(host, samples, place, until),
-            lambda db: self._predict(hosts, mono * 10 ** (db / 20), power),
-        )
+            added.put(self.strength)
+        else:
+            # A mark that follows is not made yet, and sound without it would flatter this one.
+            self._auto(
+                added,
+                lambda: self._judge(host, samples, place, until),
+                lambda db: self._predict(hosts, mono * 10 ** (db / 20), power),
+            )
+        return added.mark()
 
-    def _applied(
+    def _added(
         self, host: Real, samples: Real, place: int, marks: Real, top: float, sample_type: str, power: float
-    ) -> Callable[[float], Mark]:
-        """What puts a mark, given at 0 dB as ``_make`` does, into ``samples`` at a strength, instead of one there."""
-        stretch = host[place : place + self.mark_samples]
-        full = self._at_rate(marks)
-
-        def apply(strength_db: float) -> Mark:
-            wanted = full * 10 ** (strength_db / 20)
-            added = without_clipping(stretch, wanted, top, max(1, round(REACH_S * self.rate)))
-            samples[place : place + self.mark_samples] = quantise(stretch + added, sample_type)
-            # From the samples as they are written: rounding and lowering may have cost some of the mark.
-            score = self._predictor.score(self._hosts(samples, place).mean(axis=0), MARGIN, power)
-            lowered = bool(np.any(added != wanted))
-            seconds = place / self.rate
-            return Mark(place, self.mark_samples, seconds, strength_db, score, score < WEAK_SCORE, lowered, None)
-
-        return apply
+    ) -> _Added:
+        """What puts a mark, given at 0 dB as ``_make`` does, into ``samples``."""
+        return _Added(self, host, samples, place, self._at_rate(marks), top, sample_type, power)
 
     def _among_neighbours(
         self, host: Real, samples: Real, mark: Mark, top: float, sample_type: str, power: float
@@ -288,50 +326,48 @@ class Embedder:
         if not _excess_db(judged) > 0:
             return mark
         marks = self._make(self._hosts(host, mark.sample))
-        apply = self._applied(host, samples, mark.sample, marks, top, sample_type, power)
+        added = self._added(host, samples, mark.sample, marks, top, sample_type, power)
         step = FINE_STEPS_DB[-1]
-        lower = mark
+        strength = mark.strength_db
         while (excess_db := _excess_db(judged)) > 0:
-            if lower.strength_db <= FAINTEST_DB:
+            if strength <= FAINTEST_DB:
                 # What is heard is the neighbour, whatever becomes of this one.
-                return apply(mark.strength_db)
-            lower = apply(max(FAINTEST_DB, lower.strength_db - step * max(1, int(excess_db / step))))
+                added.put(mark.strength_db)
+                break
+            strength = max(FAINTEST_DB, strength - step * max(1, int(excess_db / step)))
+            added.put(strength)
             judged = self._judge(host, samples, mark.sample, len(host))
-        return lower
+        return added.mark()
 
-    def _auto(
-        self,
-        apply: Callable[[float], Mark],
-        judge: Callable[[], quality.Quality],
-        predict: Callable[[float], float],
-    ) -> Mark:
-        """The weakest mark that reaches the target, or the strongest that is not heard."""
+    def _auto(self, added: _Added, judge: Callable[[], quality.Quality], predict: Callable[[float], float]) -> None:
+        """Put in the weakest mark that reaches the target, or the strongest that is not heard."""
         loudest = LOUDEST_AUTO_DB.get(self.kind, LOUDEST_DB)
         low, high = QUIETEST_DB - 1, loudest
         while high - low > 1:
             middle = float(round((low + high) / 2))
             low, high = (low, middle) if predict(middle) >= TARGET_SCORE else (middle, high)
         strength = high
-        mark = apply(strength)
+        added.put(strength)
         # What rounding and clipping took of it is made up for.
-        while mark.predicted_score < TARGET_SCORE and strength < loudest:
+        while strength < loudest and added.predicted_score() < TARGET_SCORE:
             strength = min(strength + 1, loudest)
-            mark = apply(strength)
+            added.put(strength)
         judged = judge()
         while (excess_db := _excess_db(judged)) > 0 and strength > FAINTEST_DB:
             strength = max(FAINTEST_DB, strength - max(1.0, float(int(excess_db))))
-            mark, judged = apply(strength), judge()
+            added.put(strength)
+            judged = judge()
             if not _excess_db(judged) > 0:
-                return self._rise(apply, judge, strength)
-        return mark
+                self._rise(added, judge, strength)
 
-    def _rise(self, apply: Callable[[float], Mark], judge: Callable[[], quality.Quality], strength: float) -> Mark:
-        """As much of the last decibel as is not heard, from a strength that is not."""
+    def _rise(self, added: _Added, judge: Callable[[], quality.Quality], strength: float) -> None:
+        """Put in as much of the last decibel as is not heard, from a strength that is not."""
         for step in FINE_STEPS_DB:
-            mark = apply(strength + step)
-            if not _excess_db(judge()) > 0:
-                strength += step
-        return mark if mark.strength_db == strength else apply(strength)
+            added.put(strength + step)
+            heard = _excess_db(judge()) > 0
+            strength += 0 if heard else step
+        if heard:
+            added.put(strength)
 
     def _judge(self, host: Real, samples: Real, place: int, until: int, visqol: bool = False) -> quality.Quality:
         """The quality over a mark and QUALITY_MARGIN_S around it, up to ``until``."""

@@ -44,9 +44,9 @@ FINE_STEPS_DB = (0.5, 0.25)
 TARGET_SCORE = 10.0
 """Predicted score that strength ``auto`` aims at.
 
-A mark that lies in few bands predicts little more however loud it is, and scores less in a room once it drowns its host:
-of 300 adaptive marks the 86 that 11 would make 4.3 dB louder score 10.4 at 20 dB instead of 11.3, and 10.4 instead of
-10.0 at 5 dB.
+A mark that lies in few bands predicts little more however loud it is, and scores less in a room once it drowns its
+host: of 300 adaptive marks the 86 that 11 would make 4.3 dB louder score 10.4 at 20 dB instead of 11.3, and 10.4
+instead of 10.0 at 5 dB.
 """
 LOUDEST_AUTO_DB = {"causal": -8.0}
 """Strength ``auto`` goes no higher under a pattern: at -6 dB PESQ of 69 causal marks in speech was 4.23, here 4.28

@@ -5,7 +5,7 @@ for every host. ``adaptive`` takes the host's own component along the key: of ev
 the repetitions, each turned by the key's sign, so that the mark adds to what is there in amplitude and not in power.
 Loud repetitions count more in it, because rooms leave more of them; and of the mark's power more goes where the
 repetitions agree already, because the detector adds up squares (``heard_along``).
-It is made twice: in long frames, which tell harmonics apart, where they lie close, and in short ones above (FRAMES).
+It is made twice: in long frames under some 1.2 kHz and in short ones above (FRAMES).
 ``causal`` does the same from what was played already, host and mark; it lives in airmark.stream, as it needs no more.
 """
 
@@ -27,8 +27,9 @@ CROSSOVER_HZ = (1000.0, 1400.0)
 FRAMES = {"adaptive": ((LONG_FRAME, (1.0, 0.0)), (SHORT_FRAME, (0.0, 1.0))), "noise": ((LONG_FRAME, (1.0, 1.0)),)}
 """Frames that a pattern is made in, and each one's share of the mark's amplitude under and over CROSSOVER_HZ.
 
-A mark in short frames is less smeared in time and can be louder, but under 1 kHz they don't tell a voice's harmonics
-apart, and PESQ hears what lies between them.
+A mark in short frames is less smeared in time and can be louder, but PESQ minds it: with one emphasis 4.01 in short
+frames all over, 4.38 in long ones and 4.32 in both (39 marks in speech). That short ones tell a voice's harmonics apart
+less well would explain it, but was not looked into.
 """
 EMPHASIS_HZ = (1000.0, 1400.0, 3000.0, 4000.0)
 EMPHASIS_DB = {"adaptive": (-2.0, 7.0, 7.0, -4.0), "causal": (-7.0, 4.0, 4.0, -2.0)}

@@ -60,7 +60,7 @@ static void sum_blocks(airmark_t *detector, uint32_t b)
     for (uint32_t lag = 0; lag <= AIRMARK_SCREEN_LAGS; lag++) {
         uint32_t older[4];
         am_band_words(detector, slot, b, older);
-        slot += slot >= AM_BLOCK_FRAMES ? 0u - AM_BLOCK_FRAMES : AIRMARK_RING - AM_BLOCK_FRAMES;
+        slot = slot >= AM_BLOCK_FRAMES ? slot - AM_BLOCK_FRAMES : slot + AIRMARK_RING - AM_BLOCK_FRAMES;
         if (lag == 0) {
             for (uint32_t i = 0; i < 4; i++) {
                 words[i] = older[i];

@@ -48,6 +48,7 @@ static inline void count4(uint32_t a, uint32_t b, uint32_t c, uint32_t d, uint32
         AM_IN_ORDER(); \
     } while (0)
 
+/* Four lanes' squares in one chain of multiply-adds: one load and one store of the energy for all of them. */
 #define ADD_ENERGY(a, b, c, d) \
     do { \
         sums->energy = am_dot_add(a, a, am_dot_add(b, b, am_dot_add(c, c, am_dot_add(d, d, sums->energy)))); \

@@ -304,19 +304,25 @@ def test_a_mark_is_soft_where_it_would_be_heard_first(
     assert emphasised - levels_db() == pytest.approx(expected_db, abs=0.3)
 
 
-@pytest.mark.parametrize(("frame", "low", "high"), [(512, 0, 950), (256, 1450, 8000)])
+@pytest.mark.parametrize(("low", "high", "alone"), [(0, 950, 0), (1050, 1350, None), (1450, 8000, 1)])
 def test_the_adaptive_mark_is_of_long_frames_below_and_of_short_ones_above(
-    frame: int, low: int, high: int, monkeypatch: pytest.MonkeyPatch
+    low: int, high: int, alone: int | None, monkeypatch: pytest.MonkeyPatch
 ):
+    """From 1 to 1.4 kHz its amplitude passes from the ones to the others."""
     noise = np.random.default_rng(5).standard_normal((1, 2 * pattern.MARGIN + profile().mark_samples))
-    both = mark_of("adaptive", noise)[0]
-    monkeypatch.setattr(pattern, "FRAMES", {"adaptive": ((frame, (1.0, 1.0)),)})
-    hz = np.fft.rfftfreq(len(both), 1 / RATE)
+    marks = [mark_of("adaptive", noise)[0]]
+    for frame in (512, 256):
+        monkeypatch.setattr(pattern, "FRAMES", {"adaptive": ((frame, (1.0, 1.0)),)})
+        marks.append(mark_of("adaptive", noise)[0])
+    hz = np.fft.rfftfreq(len(noise[0]) - 2 * pattern.MARGIN, 1 / RATE)
     inside = (hz > low) & (hz < high)
-    one = mark_of("adaptive", noise)[0]
-    alone, rest = np.abs(np.fft.rfft([one, both - one])) ** 2
-    assert rest[inside].sum() < 0.01 * alone[inside].sum()
-    assert rest[~inside].sum() > 0.1 * alone[~inside].sum()
+    both, *each = np.fft.rfft(marks)
+    share = np.interp(hz, [1000, 1400], [1, 0])
+    rest = np.abs([both - share * each[0] - (1 - share) * each[1], both - each[0], both - each[1]]) ** 2
+    power = np.sum(np.abs(both[inside]) ** 2)
+    assert rest[0, inside].sum() < 0.05 * power  # Frames smear the passage a little.
+    for i in (0, 1):
+        assert (rest[1 + i, inside].sum() < 0.01 * power) == (i == alone)
 
 
 def test_loud_repetitions_lead_and_bins_that_agree_get_more():

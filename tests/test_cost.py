@@ -128,6 +128,20 @@ def test_dropped_candidates_are_counted_on_the_audio_given(tmp_path: Path):
     assert done.stderr == f"tests/cost: dropped is {total}, over 0\n"
 
 
+def test_marks_are_made_as_asked():
+    of_cost = script(SCRIPT)
+    sound = np.random.default_rng(1).normal(0, 0.05, 4 * RATE)
+    made = [
+        of_cost.marked(sound, of_cost.Marks(pattern, strength_db))[0] - sound
+        for pattern, strength_db in (("adaptive", -20.0), ("adaptive", None), ("causal", -20.0))
+    ]
+    powers_db = 10 * np.log10(np.mean(np.square(made), axis=1))
+    assert powers_db[1] > powers_db[0] + 1
+    assert abs(np.corrcoef(made[0], made[2])[0, 1]) < 0.9
+    usual = of_cost.marked(sound, of_cost.Marks())[0] - sound
+    assert usual == pytest.approx(made[0] * 10 ** (6 / 20), abs=1e-6)
+
+
 def test_the_table_has_the_same_figures():
     done = cost("--core", "m33")
     title, line = done.stdout.splitlines()[:2]
@@ -157,6 +171,11 @@ def test_the_table_has_the_same_figures():
         ("--write", str(GUIDE), "--core", "m4"),
         ("--write", str(GUIDE), "--seconds", "3"),
         ("--write", str(GUIDE), "--setting", "early"),
+        ("--write", str(GUIDE), "--strength", "auto"),
+        ("--write", str(GUIDE), "--pattern", "causal"),
+        ("--pattern", "live"),
+        ("--strength", "loud"),
+        ("--strength", "0"),
         ("--write", str(GUIDE), "--audio", "reference/airmark/data"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from matplotlib.figure import Figure
 from PIL import Image
-from scipy.stats import binomtest
+from scipy.stats import binomtest, spearmanr
 
 from airmark import evaluate, intervals, materials, null, report, report_plot, thresholds
 from airmark.channel import Channel
@@ -205,7 +205,15 @@ def test_predictions_are_compared_with_the_mean_over_a_marks_rooms(keys):
     assert mean["conditions"] == ["rooms-20", "far", "time"]
     assert (mean["marks"], mean["spearman"]) == (8, pytest.approx(1.0))
     assert found["spearman"] < 0.99
-    assert report._mean_over_rooms(replace(plan, conditions=(NAMED["rooms-20"],)), trials) is None
+    each = found["all_rooms"]
+    pairs = [(i, 9.0 + i + off[i, j]) for i in range(8) for j in range(3)]
+    assert (each["conditions"], each["trials"]) == (mean["conditions"], 24)
+    assert each["spearman"] == pytest.approx(spearmanr(*np.transpose(pairs)).statistic)
+    assert each["low"] <= each["spearman"] <= each["high"]
+    assert found["spearman"] != each["spearman"] < 0.99
+    alone = report._prediction(replace(plan, conditions=(NAMED["rooms-20"],)), trials)
+    assert alone is not None
+    assert alone["all_rooms"] is alone["mean_over_rooms"] is None
 
 
 def test_quality_figures():

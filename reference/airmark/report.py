@@ -203,44 +203,58 @@ def _prediction(plan: Plan, trials: Sequence[Trial]) -> Table | None:
     some = predicted_trials(trials)
     if len(some) < 3:
         return None
-    pairs = np.array([[trial.predicted, max(LEAST_SCORE, score(plan, trial))] for trial in some], float)
-    low, high = intervals.by_recordings(_rho, pairs, [trial.host for trial in some])
     return {
         "condition": PREDICTED_IN,
         "trials": len(some),
-        "spearman": _known(_rho(pairs)),
-        "low": _known(low),
-        "high": _known(high),
-        "under_least_score": int((pairs[:, 1] <= LEAST_SCORE).sum()),
-        "mean_over_rooms": _mean_over_rooms(plan, trials),
+        **_correlation([(trial.predicted, _known_score(plan, trial), trial.host) for trial in some]),
+        "under_least_score": sum(_known_score(plan, trial) <= LEAST_SCORE for trial in some),
+        **_over_rooms(plan, trials),
     }
 
 
-def _mean_over_rooms(plan: Plan, trials: Sequence[Trial]) -> Table | None:
-    """The same for the mean score of each mark in all its rooms at 20 dB: of one room, chance has a larger share."""
-    names = {c.name for c in plan.conditions if c.room and c.snr_db == 20 and c.pattern is None and c.ways == (Way(),)}
+def _over_rooms(plan: Plan, trials: Sequence[Trial]) -> Table:
+    """The same for marks in all their rooms at 20 dB, trial by trial and for the mean score of each mark.
+
+    Of one room chance has a larger share. None for both where there are fewer than two such conditions.
+    """
+    rooms = [c for c in plan.conditions if c.room and c.snr_db == 20 and c.pattern is None and c.ways == (Way(),)]
+    names = [c.name for c in rooms]
     marks: dict[int, list[Trial]] = {}
     for trial in trials:
         if trial.condition in names and not trial.baseline and trial.predicted is not None:
             marks.setdefault(trial.index, []).append(trial)
     every = [mark for mark in marks.values() if len(mark) == len(names)]
     if len(names) < 2 or len(every) < 3:
-        return None
-    means = [float(np.mean([max(LEAST_SCORE, score(plan, trial)) for trial in mark])) for mark in every]
-    pairs = np.array([[mark[0].predicted, mean] for mark, mean in zip(every, means, strict=True)], float)
-    low, high = intervals.by_recordings(_rho, pairs, [mark[0].host for mark in every])
+        return {"all_rooms": None, "mean_over_rooms": None}
+    each = [(trial.predicted, _known_score(plan, trial), trial.host) for mark in every for trial in mark]
+    scores = np.reshape([score for _, score, _ in each], (len(every), len(names)))
+    means = [
+        (mark[0].predicted, float(mean), mark[0].host) for mark, mean in zip(every, scores.mean(axis=1), strict=True)
+    ]
     return {
-        "conditions": [c.name for c in plan.conditions if c.name in names],
-        "marks": len(every),
-        "spearman": _known(_rho(pairs)),
-        "low": _known(low),
-        "high": _known(high),
+        "all_rooms": {"conditions": names, "trials": len(each), **_correlation(each)},
+        "mean_over_rooms": {"conditions": names, "marks": len(every), **_correlation(means)},
     }
+
+
+def _known_score(plan: Plan, trial: Trial) -> float:
+    return max(LEAST_SCORE, score(plan, trial))
+
+
+def _correlation(found: Sequence[tuple[float | None, float, str]]) -> Table:
+    """Spearman's of predicted and measured score, with its interval over recordings. found: also the recording."""
+    pairs = np.array([pair[:2] for pair in found], float)
+    low, high = intervals.by_recordings(_rho, pairs, [pair[2] for pair in found])
+    return {"spearman": _known(_rho(pairs)), "low": _known(low), "high": _known(high)}
 
 
 def predicted_trials(trials: Sequence[Trial]) -> list[Trial]:
     """The trials in which predicted and measured scores are compared."""
     return [t for t in trials if t.condition == PREDICTED_IN and not t.baseline and t.predicted is not None]
+
+
+def _told_rho(found: Table) -> str:
+    return f"{_or_dash(found['spearman'])} (95 %: {_or_dash(found['low'])} to {_or_dash(found['high'])})"
 
 
 def _rho(pairs: Any) -> float:
@@ -498,15 +512,15 @@ def _time_text(table: Table) -> list[str]:
     if p is not None:
         out.append(
             f"Predicted against measured score in `{p['condition']}`, {p['trials']} trials: Spearman's rank "
-            f"correlation {_or_dash(p['spearman'])} (95 %: {_or_dash(p['low'])} to {_or_dash(p['high'])}); "
+            f"correlation {_told_rho(p)}; "
             f"{p['under_least_score']} scored under {LEAST_SCORE:g} and tie there."
         )
-        mean = p["mean_over_rooms"]
+        each, mean = p["all_rooms"], p["mean_over_rooms"]
         if mean is not None:
             out.append(
-                f"Of one room chance has a large share. Against the mean score of each of {mean['marks']} marks in "
-                f"{', '.join(mean['conditions'])} it is {_or_dash(mean['spearman'])} (95 %: {_or_dash(mean['low'])} to "
-                f"{_or_dash(mean['high'])})."
+                f"Over all {each['trials']} trials of {', '.join(each['conditions'])} it is {_told_rho(each)}; of one "
+                f"room chance has a large share, and against the mean score of each of the {mean['marks']} marks in "
+                f"these it is {_told_rho(mean)}."
             )
     return out
 

@@ -23,7 +23,7 @@ Real = npt.NDArray[np.float64]
 RATE = 16_000
 """Hz; marks are made at this rate, whatever the host's."""
 LOUDEST_DB = -6.0
-"""Highest strength that may be asked for, and of ``auto``: 10 of 1,000 marks stood there, the others needed less or
+"""Highest strength that may be asked for, and of ``auto``: 8 of 1,000 marks stood there, the others needed less or
 were heard before (Zimtohrli under 4.95)."""
 QUIETEST_DB = -60.0
 """Strength below which a mark is lost in rounding; none asked for may be lower."""

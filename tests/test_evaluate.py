@@ -151,6 +151,28 @@ def test_a_live_mark_is_the_live_embedders(keys):
     assert added[last - ms // 2 : last].std() < 0.2 * added[last - 10 * ms : last - 5 * ms].std()
 
 
+@pytest.mark.parametrize("silence_s", [0.12, 9.0])
+def test_a_live_mark_is_looked_for_where_the_sound_begins(keys, tmp_path, silence_s):
+    """After 0.12 s of silence at its place it is found there, not 0.12 s late; where all is silent it is refused."""
+    noise = 0.05 * np.random.default_rng(0).standard_normal(9 * 16_000)
+    path = tmp_path / "noise.wav"
+    plan = plan_of(keys, [replace(CLEAN, pattern="live")], 1)
+    for _ in range(2):
+        soundfile.write(path, noise, 16_000)
+        plan = replace(plan, materials=replace(plan.materials, hosts=materials.gather(tmp_path, None, None, 1.3).hosts))
+        evaluate._recording.cache_clear()
+        (asked,) = evaluate.make(plan, 0, Recipe("noise", -20.0)).made
+        noise[round(asked.time_s * 16_000) :][: round(silence_s * 16_000)] = 0
+    ((made,), (trial,)) = evaluate.run_mark(plan, 0)
+    if silence_s < 1:
+        assert made.time_s == pytest.approx(asked.time_s + silence_s, abs=1e-3)
+        assert trial.scores["float"] > 6
+        assert abs(trial.place_error_s) < 0.02
+        assert trial.elsewhere == 0
+    else:
+        assert "silence" in made.refused
+
+
 @pytest.mark.parametrize(("count", "trials"), [(0, 10), (10, 10), (3, 7), (999, 1000), (4000, 4000)])
 def test_wilson(count, trials):
     expected = binomtest(count, trials).proportion_ci(0.95, method="wilson")

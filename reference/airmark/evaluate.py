@@ -272,6 +272,8 @@ def make(plan: Plan, index: int, recipe: Recipe) -> Marked:
     start = max(0, place - lead - int(rng.random() * JITTER_S * rate))
     part = samples[start : place + recipe.marks * length + tail]
     places = [place - start + i * length for i in range(recipe.marks)]
+    if recipe.pattern == "live":
+        places = _from_sound(part, places, length)
     about = [Made(index, recipe, host.name, host.kind, (start + at) / rate) for at in places]
     try:
         marked, about = _embed(recipe, key, part, rate, places, about)
@@ -397,6 +399,13 @@ def long_enough(hosts: Sequence[Host], marks_s: float) -> list[Host]:
     if not found:
         raise AirmarkError(f"no recording of {marks_s + SPARE_S:.1f} s or more: give longer ones by --audio")
     return found
+
+
+def _from_sound(host: Real, places: list[int], length: int) -> list[int]:
+    """Places moved to the first sample that is not silent: there a live mark begins. length: of a mark, samples."""
+    sounding = np.flatnonzero(host[places[0] :].any(axis=1))
+    late = min(int(sounding[0]) if len(sounding) else 0, len(host) - length - places[-1])
+    return [place + late for place in places]
 
 
 def _embed(

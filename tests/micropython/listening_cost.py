@@ -35,7 +35,7 @@ def figures() -> dict[str, dict[str, int]]:
     if not module.exists():
         raise interpreters.RunError(f"{module} is missing; first: tests/micropython/run")
     cost = scripts.script(interpreters.ROOT / "tests/cost")
-    sound = [host for host in cost.hosts([], SECONDS) if host.name.startswith(NAME)]
+    sound = [host for host in cost.hosts([], SECONDS, cost.Marks()) if host.name.startswith(NAME)]
     plain_core = cost.CORES["m7"]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

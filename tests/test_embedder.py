@@ -284,7 +284,7 @@ def test_a_mark_is_lowered_for_its_neighbours_only_where_that_helps(beside: floa
     make = embedder.Embedder(keys()[0], RATE)
     host = clip()[:, None]
     samples = host.copy()
-    added = make._added(host, samples, 0, make._make(make._hosts(host, 0)), 1.0, "FLOAT", 1.0)
+    added = embedder._Added(make, host, samples, 0, make._make(make._hosts(host, 0)), 1.0, "FLOAT", 1.0)
     added.put(-10)
     mark = added.mark()
     power = np.mean((samples - host) ** 2)

@@ -44,9 +44,9 @@ FINE_STEPS_DB = (0.5, 0.25)
 TARGET_SCORE = 10.0
 """Predicted score that strength ``auto`` aims at.
 
-A mark that lies in few bands predicts little more however loud it is, and scores less in a room once it drowns its
-host: of 300 adaptive marks the 86 that 11 would make 4.3 dB louder score 10.4 at 20 dB instead of 11.3, and 10.4
-instead of 10.0 at 5 dB.
+Where it is reached a louder mark is predicted to score little more, and may score less: of 300 adaptive marks the 86
+that 11 would make 4.3 dB louder, for 0.2, score 10.4 with noise 20 dB under them instead of 11.3, and 10.4 at 5 dB
+instead of 10.0.
 """
 LOUDEST_AUTO_DB = {"causal": -8.0}
 """Strength ``auto`` goes no higher under a pattern: at -6 dB PESQ of 69 causal marks in speech was 4.23, here 4.28
@@ -119,16 +119,17 @@ class _Added:
         host: Real,
         samples: Real,
         place: int,
-        full: Real,
+        mark: Real,
         top: float,
         sample_type: str,
         power: float,
     ) -> None:
-        """full: the mark at 0 dB and the host's rate, (samples, channels); top: the highest sample that may be."""
-        self._embedder, self._samples, self._place, self._full = embedder, samples, place, full
-        self._stretch = host[place : place + len(full)]
+        """mark: at 0 dB, of ``Embedder._make``; top: the highest sample that may be; power: the recording's."""
+        self._embedder, self._samples, self._place, self._full = embedder, samples, place, embedder._at_rate(mark)
+        self._stretch = host[place : place + embedder.mark_samples]
         self._top, self._type, self._power = top, sample_type, power
         self._strength_db, self._lowered = -np.inf, False
+        self._score: float | None = None
 
     def put(self, strength_db: float) -> None:
         """Put the mark in, instead of the one that is there."""
@@ -136,10 +137,13 @@ class _Added:
         added = without_clipping(self._stretch, wanted, self._top, max(1, round(REACH_S * self._embedder.rate)))
         self._samples[self._place : self._place + len(wanted)] = quantise(self._stretch + added, self._type)
         self._strength_db, self._lowered = strength_db, bool(np.any(added != wanted))
+        self._score = None
 
     def predicted_score(self) -> float:
         """From the samples as they are written: rounding and lowering may have cost some of the mark."""
-        return self._embedder.predict(self._samples, self._place, self._power)
+        if self._score is None:
+            self._score = self._embedder._predict(self._embedder._hosts(self._samples, self._place), self._power)
+        return self._score
 
     def mark(self) -> Mark:
         """The mark as it is."""
@@ -268,7 +272,7 @@ class Embedder:
 
     def _worth(self, host: Real, place: int, power: float) -> float:
         hosts = self._hosts(host, place)
-        return self._predict(hosts, self._make(hosts).mean(axis=0) * 10 ** (NEAR_DB / 20), power)
+        return self._predict(hosts, power, self._make(hosts).mean(axis=0) * 10 ** (NEAR_DB / 20))
 
     def _make(self, hosts: Real) -> Real:
         """The mark at 0 dB, (channels, mark_samples) at 16 kHz; hosts as ``_hosts`` gives them."""
@@ -287,13 +291,11 @@ class Embedder:
         cut = at_16k[lead : lead + length].T
         return np.ascontiguousarray(np.pad(cut, ((0, 0), (0, length - cut.shape[1]))))
 
-    def predict(self, samples: Real, place: int, power: float) -> float:
-        """The score that a mark in samples (n, channels) will have; power: the recording's, where it sounds."""
-        return self._predictor.score(self._hosts(samples, place).mean(axis=0), MARGIN, power)
-
-    def _predict(self, hosts: Real, mark: Real, power: float) -> float:
+    def _predict(self, hosts: Real, power: float, mark: Real | None = None) -> float:
+        """The score of the mark in hosts, or of one (mark_samples,) that is to be added to their mean."""
         heard = hosts.mean(axis=0)
-        heard[MARGIN : MARGIN + len(mark)] += mark
+        if mark is not None:
+            heard[MARGIN : MARGIN + len(mark)] += mark
         return self._predictor.score(heard, MARGIN, power)
 
     def _mark(
@@ -305,7 +307,7 @@ class Embedder:
         hosts = self._hosts(host, place)
         marks = self._make(hosts)
         mono = marks.mean(axis=0)
-        added = self._added(host, samples, place, marks, top, sample_type, power)
+        added = _Added(self, host, samples, place, marks, top, sample_type, power)
         if self.strength is not None:
             added.put(self.strength)
         else:
@@ -313,15 +315,9 @@ class Embedder:
             self._auto(
                 added,
                 lambda: self._judge(host, samples, place, until),
-                lambda db: self._predict(hosts, mono * 10 ** (db / 20), power),
+                lambda db: self._predict(hosts, power, mono * 10 ** (db / 20)),
             )
         return added.mark()
-
-    def _added(
-        self, host: Real, samples: Real, place: int, marks: Real, top: float, sample_type: str, power: float
-    ) -> _Added:
-        """What puts a mark, given at 0 dB as ``_make`` does, into ``samples``."""
-        return _Added(self, host, samples, place, self._at_rate(marks), top, sample_type, power)
 
     def _among_neighbours(
         self, host: Real, samples: Real, mark: Mark, top: float, sample_type: str, power: float
@@ -331,7 +327,7 @@ class Embedder:
         if not _excess_db(judged) > 0:
             return mark
         marks = self._make(self._hosts(host, mark.sample))
-        added = self._added(host, samples, mark.sample, marks, top, sample_type, power)
+        added = _Added(self, host, samples, mark.sample, marks, top, sample_type, power)
         step = FINE_STEPS_DB[-1]
         strength = mark.strength_db
         while (excess_db := _excess_db(judged)) > 0:

@@ -278,6 +278,22 @@ def test_marks_in_a_row_keep_to_the_limit_together():
     assert np.array_equal(embed(host, RATE, keys()[0], judge=False).samples, embedded.samples)
 
 
+def test_the_score_told_is_that_of_the_mark_put_in_last():
+    make = embedder.Embedder(keys()[0], RATE)
+    host = clip()[:, None]
+    marks = make._make(make._hosts(host, 0))
+
+    def put(*strengths_db: float) -> embedder.Mark:
+        added = embedder._Added(make, host, host.copy(), 0, marks, 1.0, "FLOAT", 1.0)
+        for strength_db in strengths_db:
+            added.put(strength_db)
+            assert added.predicted_score() == added.mark().predicted_score
+        return added.mark()
+
+    assert put(-10, -30) == put(-30)
+    assert put(-30).predicted_score < put(-10).predicted_score - 1
+
+
 @pytest.mark.parametrize(("beside", "expected_db"), [(0.5, -5.4), (2, 0)])
 def test_a_mark_is_lowered_for_its_neighbours_only_where_that_helps(beside: float, expected_db: float):
     """A mark 2.4 dB over the limit, and a neighbour that takes half of what may be heard: 3 dB less; or twice of it."""
